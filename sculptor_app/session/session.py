@@ -207,8 +207,9 @@ class Session(QObject):
         if run is not None and self._run is not None and run.trajectory is self._run.trajectory:
             run = None
         if run is not self._compared:
-            self._compared = run
-            if run is not None and self._trajectory is not None:
+            before, self._compared = self._compared, run
+            is_another = run is not None and (before is None or before.trajectory is not run.trajectory)
+            if run is not None and is_another and self._trajectory is not None:  # else its measures have come
                 # Of runs of other lengths, states of one number are at other levels of noise.
                 is_alike = run.trajectory.planned_steps == self._trajectory.planned_steps
                 self._lock = LOCKS[0] if is_alike else "snr"

@@ -64,6 +64,15 @@ class RunAgainMenu(QMenu):
         self._add(self.tr("&Sampler"), "sampler", request, _entries(controls.sampler))
         steps = [(str(count), count) for count in STEPS if count <= MAX_STEPS]
         self._add(self.tr("S&teps"), "steps", request, steps)
+        self._add_conditions(request)
+        if request.seed < MAX_SEED:
+            self.addSeparator()
+            following = self.addAction(self.tr("The next seed, {0}").format(request.seed + 1))
+            following.triggered.connect(functools.partial(self._run, {"seed": request.seed + 1}))
+
+    def _add_conditions(self, request: RunRequest) -> None:
+        """Submenus of guidance, and of the labels that the model knows."""
+        controls = self._controls
         if request.guidance is not None:
             guidances = [(number_text(each), each) for each in GUIDANCES]
             self._add(self.tr("&Guidance"), "guidance", request, guidances)
@@ -72,10 +81,6 @@ class RunAgainMenu(QMenu):
         ):  # fmt: skip
             if box.isVisibleTo(controls):
                 self._add(title, name, request, _entries(box))
-        if request.seed < MAX_SEED:
-            self.addSeparator()
-            following = self.addAction(self.tr("The next seed, {0}").format(request.seed + 1))
-            following.triggered.connect(functools.partial(self._run, {"seed": request.seed + 1}))
 
     def _add(self, title: str, name: str, request: RunRequest, entries: list[tuple[str, Any]]) -> None:
         """A submenu of the values of one setting, with a tick at the run's own."""
@@ -147,29 +152,28 @@ class ForkMenu(RunAgainMenu):
     @Slot()
     def fork_with_fields(self) -> None:
         """Fork with what the fields say, as far as a fork can have it."""
+        self._run(self._typed_change)
+
+    @property
+    def _typed_change(self) -> dict[str, Any]:
+        """What the fields have another one of, of what a fork can have; nothing while one of them is wrong."""
         own, typed = self._request, self._controls.request()
-        if own is not None and typed is not None:
-            self._run({name: getattr(typed, name) for name in FORKED if getattr(typed, name) != getattr(own, name)})
+        if own is None or typed is None:
+            return {}
+        return {name: getattr(typed, name) for name in FORKED if getattr(typed, name) != getattr(own, name)}
 
     @Slot()
     def _fill(self) -> None:
         self.clear()
-        request, controls = self._request, self._controls
+        request = self._request
         if request is None:
             return
         at = self._session.state
         fields = self.addAction(self.tr("The settings in the &fields"), self.fork_with_fields)
         fields.setToolTip(self.tr("Labels, prompt, guidance and seed are those of the fields from here on."))
-        fields.setEnabled(any(getattr(controls.request(), name, None) != getattr(request, name) for name in FORKED))
+        fields.setEnabled(bool(self._typed_change))
         self.addSeparator()
-        if request.guidance is not None:
-            guidances = [(number_text(each), each) for each in GUIDANCES]
-            self._add(self.tr("&Guidance"), "guidance", request, guidances)
-        for title, name, box in (
-            (self.tr("&Form"), "form", controls.form), (self.tr("&Material"), "material", controls.material),
-        ):  # fmt: skip
-            if box.isVisibleTo(controls):
-                self._add(title, name, request, _entries(box))
+        self._add_conditions(request)
         if request.seed < MAX_SEED:
             self.addSeparator()
             other = self.addAction(self.tr("Other &noise, of seed {0}").format(request.seed + 1))

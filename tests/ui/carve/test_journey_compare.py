@@ -228,3 +228,20 @@ def test_a_new_run_is_made_and_compared_at_once(ready: Driver) -> None:
     assert session.compared.trajectory is first
     assert ready.window.panels.controls.sampler.currentData() == "heun"  # the fields go along
     assert session.lock == "step"
+
+
+def test_measures_that_come_later_leave_how_states_go_together(pair: tuple[Driver, Trajectory, Trajectory]) -> None:
+    driver, _, other = pair
+    compare(driver)
+    driver.session.set_lock("step")  # a person's own choice
+    driver.session.take_measures(other, RunMeasures.of(other))
+    assert driver.session.lock == "step"
+
+
+def test_fields_that_are_wrong_are_no_settings_of_a_fork(ready: Driver) -> None:
+    ready.run(4)
+    ready.session.go_to(2)
+    ready.window.panels.controls.seed.setText("forty")
+    menu = ready.window.bench.menus.fork
+    menu.aboutToShow.emit()
+    assert not menu.actions()[0].isEnabled()
