@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import statistics
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sculptor_app.commands.run_options import (
     add_conditions,
@@ -26,15 +23,13 @@ from sculptor_app.commands.run_options import (
 from sculptor_app.commands.saving import run_checked
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, file_path, say, stdout, whole_number
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
-from sculptor_app.core.requests.samplers import draws_noise
 from sculptor_app.core.texts import decimal_text
 from sculptor_app.core.trajectory.levels import LEAST_CORRELATION
-from sculptor_app.exports.files import OptionError, check_target, replacing
+from sculptor_app.exports.files import OptionError, check_target
 
 if TYPE_CHECKING:
-    from sculptor_app.core.trajectory.step import Frame
-    from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.diffusion.sampling.engine import Engine
+    from sculptor_app.measures.likeness import Curve, Decision
 
 MOST_FORKS, MOST_SEEDS = 64, 100_000
 EXAMPLES = """examples:
@@ -42,7 +37,6 @@ EXAMPLES = """examples:
   sculptor-app decide --steps 20 --seeds 20 --forks 8 --json curve.json
 The file is written after every step of every seed; the same command goes on from what is in it.
 """
-FORMAT = "sculptor decisions"
 
 
 def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -68,6 +62,8 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
                        help="pictures for each step of each run (8)")  # fmt: skip
     forks.add_argument("--at", type=_steps, metavar="K,K,…", help="steps to fork at; 0 is other noise altogether "
                        "(0, and eight steps over the run)")  # fmt: skip
+    forks.add_argument("--closer", action="store_true",
+                       help="look closer, step by step, where something is decided between two of them")  # fmt: skip
     parser.add_argument("--json", type=file_path, metavar="FILE",
                         help="all results, to be gone on with, and for a program to read")  # fmt: skip
     parser.set_defaults(run=run, parser=parser)
@@ -83,8 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code, and what went wrong is said on the error stream."""
 
     def check() -> tuple[RunRequest, tuple[int, ...]]:
+        from sculptor_app.measures.likeness import usual_steps  # numpy comes with it
+
         request = request_of(arguments)
-        at = arguments.at or _usual_steps(request.steps)
+        at = arguments.at or usual_steps(request.steps)
         if 1 in at:
             raise OptionError("Step 1 comes of the noise at the start alone.", "Choose 0, and 2 or later steps.")
         if at[-1] >= request.steps:
@@ -102,178 +100,70 @@ def run(arguments: argparse.Namespace) -> int:
         bring_model(arguments, interruption)
         with interruption.at_once():  # torch takes seconds to import
             from sculptor_app.diffusion.sampling.engine import Engine
+        from sculptor_app.exports.decisions import read_decisions, write_decisions
+        from sculptor_app.measures.likeness import curves_of
 
         request = with_models_own(request, arguments)
-        told = {"format": FORMAT, "request": {**request.as_dict(), "device": None}, "forks": arguments.forks}
-        results = _read(arguments.json, told)
-        wanted = [(seed, k) for seed in range(request.seed, request.seed + arguments.seeds) for k in at]
-        missing = [each for each in wanted if not any((one["seed"], one["step"]) == each for one in results)]
+        path, forks = arguments.json, arguments.forks
+        results = [] if path is None else read_decisions(path, request, forks)
+        seeds = range(request.seed, request.seed + arguments.seeds)
+        wanted = [(seed, k) for seed in seeds for k in at]
         with ProgressBar("Deciding", len(wanted), "step") as bar:
             engine = Engine(report=bar.say)
-            bar.move_to(len(wanted) - len(missing))
-            done = len(wanted) - len(missing)
-            for found in _measured(engine, request, missing, arguments.forks, interruption):
-                results.append(found)
-                _write(arguments.json, told, results)
-                done += 1
-                bar.move_to(done)
-        say("\n".join(_table([one for one in results if (one["seed"], one["step"]) in wanted])), stdout())
+            for seed in seeds:
+                known = [each for each in results if each.seed == seed]
+                for found in _measured(engine, replace(request, seed=seed), at, arguments, known, interruption):
+                    results.append(found)
+                    if path is not None:
+                        write_decisions(path, request, forks, results)
+                    done = {(each.seed, each.step) for each in results}
+                    bar.move_to(sum(each in done for each in wanted))
+        asked = [each for each in results if each.seed in seeds and (arguments.closer or each.step in at)]
+        say("\n".join(_table(curves_of(asked))), stdout())
 
     return run_checked(check, work)
 
 
-def _usual_steps(steps: int) -> tuple[int, ...]:
-    return tuple(sorted({0, *(max(2, round(steps * share)) for share in (0.04, 0.08, 0.12, 0.2, 0.3, 0.4, 0.6, 0.8))}))
-
-
-# Measuring ------------------------------------------------------------------------------------------------------------
-
-
 def _measured(
-    engine: Engine, request: RunRequest, missing: list[tuple[int, int]], forks: int, interruption: Interruption
-) -> Iterator[dict[str, Any]]:
-    """One result for each seed and step, as they come."""
-    whole: Trajectory | None = None
-    for seed, k in missing:
-        if whole is None or whole.info.request.seed != seed:
-            whole = _last(engine, replace(request, seed=seed), interruption)
-        yield {"seed": seed, "step": k, **_judged(_ends(engine, whole, k, forks, interruption), whole)}
+    engine: Engine,
+    request: RunRequest,
+    at: tuple[int, ...],
+    arguments: argparse.Namespace,
+    known: list[Decision],
+    interruption: Interruption,
+) -> Iterator[Decision]:
+    """What is still to be measured of one run, as it comes."""
+    from sculptor_app.diffusion.studies.decisions import measure_run, whole_run
+    from sculptor_app.measures.likeness import Decision, curves_of, step_to_look_at
+    from sculptor_app.training.evaluation.judge_training import read_labels
+
+    is_there = all(any(each.step == k for each in known) for k in at)
+    if is_there and not (arguments.closer and step_to_look_at(curves_of(known)) is not None):
+        return
+    stop = interruption.event
+    whole = whole_run(engine, request, stop)
+    for event in measure_run(engine, whole, at, arguments.forks, stop, read_labels, known, arguments.closer):
+        if isinstance(event, Decision):
+            yield event
+    whole.close()
 
 
-def _last(engine: Engine, request: RunRequest, interruption: Interruption) -> Trajectory:
-    from sculptor_app.diffusion.sampling.sample import sample
-
-    made: Trajectory | None = None
-    for event in sample(engine, request, interruption.event):
-        made = event.trajectory
-    assert made is not None
-    return made
-
-
-def _ends(engine: Engine, whole: Trajectory, k: int, forks: int, interruption: Interruption) -> list[Frame]:
-    """The pictures that come of so many forks at a step, each with noise of its own."""
-    from sculptor_app.diffusion.studies.fork import fork, noised_back
-
-    request, draws = whole.info.request, draws_noise(whole.info.sampler_settings)
-    ends: list[Frame] = []
-    for number in range(forks):
-        # Far from the seeds of the runs, and others for each step.
-        seed = (request.seed * 1_000_003 + k * 1_009 + number + 2**40) % (MAX_SEED + 1)
-        if k == 0:
-            made = _last(engine, replace(request, seed=seed), interruption)
-        else:
-            state = None if draws else noised_back(whole, k, seed)
-            at = k if draws else k - 1
-            for event in fork(whole, at, engine, interruption.event, replace(request, seed=seed), state=state):
-                made = event.trajectory
-        ends.append(made.state(made.last).copy())
-        made.close()
-    return ends
-
-
-def _judged(ends: list[Frame], whole: Trajectory) -> dict[str, Any]:
-    from sculptor_app.measures.likeness import band_likeness, pixel_likeness, shared_share
-    from sculptor_app.measures.spectrum import BANDS
-
-    bands = band_likeness(ends, whole.info.space)
-    told: dict[str, Any] = {
-        "bands": {band.name: _number(value) for band, value in zip(BANDS, bands, strict=True)},
-        "pixels": _number(pixel_likeness(ends)),
-    }
-    for kind, labels in _read_off(ends, whole).items():
-        told[kind] = {"shared": _number(shared_share(labels)), "read": labels}
-    return told
-
-
-def _read_off(ends: list[Frame], whole: Trajectory) -> dict[str, list[str]]:
-    """Form and material of pictures as the program's classifier reads them; nothing of other kinds of picture."""
-    from sculptor_app.diffusion.models.loader import is_of_embedded_kind
-
-    model = whole.info.request.model
-    if whole.info.space != "pixels" or (model is not None and not is_of_embedded_kind(model)):
-        return {}
-    import numpy as np
-    import torch
-
-    from sculptor_app.core.requests.request import FORMS, MATERIALS
-    from sculptor_app.training.evaluation.judge import read
-    from sculptor_app.training.evaluation.judge_training import find_judge, open_judge
-
-    size = whole.shape[1]
-    folder = find_judge(size)
-    if folder is None:
-        return {}
-    standard = open_judge(folder, size)
-    bytes_of = np.clip(np.round((np.stack(ends) + 1) * 127.5), 0, 255).astype(np.uint8)
-    reading = read(standard.judge, torch.from_numpy(bytes_of))
-    return {
-        "form": [FORMS[each] for each in reading.forms.tolist()],
-        "material": [MATERIALS[each] for each in reading.materials.tolist()],
-    }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else round(float(value), 6)
-
-
-# The file -------------------------------------------------------------------------------------------------------------
-
-
-def _read(path: Path | None, told: dict[str, Any]) -> list[dict[str, Any]]:
-    """What was measured before with the same settings."""
-    if path is None or not path.exists():
-        return []
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        results = content["results"]
-        is_ours = isinstance(results, list) and content["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OptionError(f"{path} holds something else.", "Choose another name, or remove it.") from error
-    if not is_ours:
-        raise OptionError(f"{path} holds something else.", "Choose another name, or remove it.")
-    wanted = json.loads(json.dumps(told))
-    differing = [name for name in wanted["request"] if name != "seed"
-                 and content["request"].get(name) != wanted["request"][name]]  # fmt: skip
-    if differing or content["forks"] != told["forks"]:
-        what = ", ".join(differing) or "number of forks"
-        raise OptionError(f"{path} is of other settings: {what}.", "Choose another name, or the same settings.")
-    return list(results)
-
-
-def _write(path: Path | None, told: dict[str, Any], results: list[dict[str, Any]]) -> None:
-    if path is not None:
-        with replacing(path) as file:
-            file.write(json.dumps(told | {"results": results}, indent=1).encode())
-
-
-# What is said ---------------------------------------------------------------------------------------------------------
-
-
-def _table(results: list[dict[str, Any]]) -> Iterator[str]:
+def _table(curves: dict[str, Curve]) -> Iterator[str]:
     """Means over the seeds for each step, with the standard error, and by when each was decided."""
-    names = [*results[0]["bands"], "pixels", *(kind for kind in ("form", "material") if kind in results[0])]
-    yield f"{'step':>5}  " + "  ".join(f"{name:>14}" for name in names)
-    curves: dict[str, list[tuple[int, float]]] = {name: [] for name in names}
-    for k in sorted({one["step"] for one in results}):
-        cells = []
-        for name in names:
-            values = [value for one in results if one["step"] == k and (value := _value(one, name)) is not None]
-            if not values:
-                cells.append(f"{'-':>14}")
-                continue
-            mean = statistics.fmean(values)
-            curves[name].append((k, mean))
-            error = f" ± {statistics.stdev(values) / math.sqrt(len(values)):.2f}" if len(values) > 1 else ""
-            cells.append(f"{mean:.2f}{error}".rjust(14))
-        yield f"{k:>5}  " + "  ".join(cells)
+    yield f"{'step':>5}  " + "  ".join(f"{name:>14}" for name in curves)
+    for k in sorted({step for curve in curves.values() for step in curve.steps}):
+        yield f"{k:>5}  " + "  ".join(f"{_cell(curve, k):>14}" for curve in curves.values())
     for name, curve in curves.items():
-        k = next((k for k, mean in curve if mean >= LEAST_CORRELATION), None)
-        when = "not by any of these steps" if k is None else f"by step {k}"
-        yield f"{name}: alike to {decimal_text(LEAST_CORRELATION)} {when}"
+        by, after = curve.decided_by()
+        when = "not by any of these steps" if by is None else f"by step {by}"
+        yield f"{name}: alike to {decimal_text(LEAST_CORRELATION)} {when}" + (
+            f", not yet at {after}" if by is not None and after >= 0 else ""
+        )
 
 
-def _value(result: dict[str, Any], name: str) -> float | None:
-    if name in ("form", "material"):
-        found = result.get(name)
-        return None if found is None else found["shared"]
-    return result["pixels"] if name == "pixels" else result["bands"].get(name)  # type: ignore[no-any-return]
+def _cell(curve: Curve, k: int) -> str:
+    if k not in curve.steps:
+        return "-"
+    place = curve.steps.index(k)
+    error = curve.errors[place]
+    return f"{curve.means[place]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "")

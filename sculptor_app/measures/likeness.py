@@ -6,13 +6,23 @@ each has its own of. Compared are the Fourier coefficients of each band, as the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sculptor_app.core.trajectory.levels import LEAST_CORRELATION
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.measures.spectrum import BANDS, spectrum_and_content
+
+PIXELS = "pixels"
+"""Name of the likeness pixel by pixel, beside those of the bands and of what a classifier reads."""
+
+FIRST_STEP = 2
+"""The first at which noise can be laid on: step 1 comes of the noise at the start alone."""
 
 
 def mean_correlation(rows: Sequence[NDArray[np.floating]]) -> float:
@@ -32,24 +42,34 @@ def mean_correlation(rows: Sequence[NDArray[np.floating]]) -> float:
     return float((together @ together - count) / (count * (count - 1)))
 
 
-def band_likeness(pictures: Sequence[Frame], space: str = "pixels") -> NDArray[np.float64]:
-    """Mean correlation over all pairs of pictures, in each band.
+def band_contents(pictures: Sequence[Frame], space: str = "pixels") -> list[list[NDArray[np.floating]]]:
+    """What is correlated of pictures in each band, in the order of BANDS: a row for each picture.
 
     Args:
-        pictures: two or more, (C, H, W) each, of one size.
+        pictures: (C, H, W) each, of one size.
         space: "pixels", "pixels (decoded)" or "latents".
+    """
+    contents = [spectrum_and_content(each, space, "hann", True)[1] for each in pictures]
+    return [[content[band] for content in contents if content is not None] for band in range(len(BANDS))]
+
+
+def pixel_contents(pictures: Sequence[Frame]) -> list[NDArray[np.floating]]:
+    """What is correlated of their pixels: these less each picture's own mean, colours included."""
+    return [(each - each.mean()).ravel() for each in pictures]
+
+
+def band_likeness(pictures: Sequence[Frame], space: str = "pixels") -> NDArray[np.float64]:
+    """Mean correlation over all pairs of pictures, in each band; arguments are those of `band_contents`.
 
     Returns:
         (4,) in the order of BANDS, -1 to 1: 1 where all are the same; NaN for a band that holds nothing.
     """
-    contents = [spectrum_and_content(each, space, "hann", True)[1] for each in pictures]
-    bands = [[content[band] for content in contents if content is not None] for band in range(len(BANDS))]
-    return np.array([mean_correlation(each) for each in bands])
+    return np.array([mean_correlation(each) for each in band_contents(pictures, space)])
 
 
 def pixel_likeness(pictures: Sequence[Frame]) -> float:
     """Mean correlation over all pairs of pictures of their pixels less each picture's own mean, colours included."""
-    return mean_correlation([(each - each.mean()).ravel() for each in pictures])
+    return mean_correlation(pixel_contents(pictures))
 
 
 def shared_share(labels: Sequence[object]) -> float:
@@ -59,3 +79,125 @@ def shared_share(labels: Sequence[object]) -> float:
         return float("nan")
     same = sum(n * (n - 1) for n in (list(labels).count(each) for each in dict.fromkeys(labels)))
     return same / (count * (count - 1))
+
+
+def jackknife_error(values: Sequence[Any], statistic: Callable[[Sequence[Any]], float]) -> float:
+    """Standard error of a statistic of several pictures, from its values with one of them left out at a time.
+
+    Efron and Stein 1981: sqrt((n - 1) / n sum (s_i - mean s)^2). NaN of fewer than three.
+    """
+    count = len(values)
+    if count < 3:
+        return float("nan")
+    without = np.array([statistic([*values[:left], *values[left + 1 :]]) for left in range(count)])
+    return float(np.sqrt((count - 1) * np.mean((without - without.mean()) ** 2)))
+
+
+# Decisions ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How alike the pictures are that come of the forks of one run at one of its steps.
+
+    Attributes:
+        seed: of the run.
+        step: the last one that all share; 0 where they share nothing.
+        likeness: by name: of each band, of the pixels, and for each kind of label the share of pairs that have the
+            same. -1 to 1; NaN where it is not defined.
+        errors: their standard errors over the forks.
+        labels: what a classifier reads off each picture, by kind of label.
+    """
+
+    seed: int
+    step: int
+    likeness: Mapping[str, float]
+    errors: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def decision_of(
+    seed: int, step: int, pictures: Sequence[Frame], space: str, labels: Mapping[str, Sequence[str]]
+) -> Decision:
+    """How alike the pictures of forks are: two or more, (C, H, W) each, of one size."""
+    likeness: dict[str, float] = {}
+    errors: dict[str, float] = {}
+    contents = [band.name for band in BANDS], band_contents(pictures, space)
+    for name, rows in [*zip(*contents, strict=True), (PIXELS, pixel_contents(pictures))]:
+        likeness[name], errors[name] = mean_correlation(rows), jackknife_error(rows, mean_correlation)
+    for kind, read in labels.items():
+        likeness[kind], errors[kind] = shared_share(read), jackknife_error(read, shared_share)
+    return Decision(seed, step, likeness, errors, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How alike forks are by the step at which they part: means over the runs, by rising steps.
+
+    Attributes:
+        steps: those measured.
+        means: -1 to 1.
+        errors: standard errors of the means: over the runs where there are several, else over the forks; NaN if
+            unknown.
+    """
+
+    steps: tuple[int, ...]
+    means: tuple[float, ...]
+    errors: tuple[float, ...]
+
+    def decided_by(self, least: float = LEAST_CORRELATION) -> tuple[int | None, int]:
+        """The first measured step from which on the forks stay alike, None if there is none; and the one before it.
+
+        The decision fell after the second and by the first. Before the first measured step it is -1.
+        """
+        by, after = None, self.steps[-1] if self.steps else -1
+        for step, mean in zip(reversed(self.steps), reversed(self.means), strict=True):
+            if mean < least:
+                return by, step
+            by, after = step, -1
+        return by, after
+
+
+def curves_of(decisions: Iterable[Decision]) -> dict[str, Curve]:
+    """A curve for each name of a likeness, over all runs and steps that were measured."""
+    found: dict[str, dict[int, list[tuple[float, float]]]] = {}
+    for each in decisions:
+        for name, value in each.likeness.items():
+            at = found.setdefault(name, {})
+            if math.isfinite(value):
+                at.setdefault(each.step, []).append((value, each.errors.get(name, math.nan)))
+    return {name: _curve(dict(sorted(at.items()))) for name, at in found.items()}
+
+
+def _curve(at: dict[int, list[tuple[float, float]]]) -> Curve:
+    means, errors = [], []
+    for values in at.values():
+        likeness = np.array([value for value, _ in values])
+        means.append(float(likeness.mean()))
+        of_runs = float(likeness.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else values[0][1]
+        errors.append(of_runs)
+    return Curve(tuple(at), tuple(means), tuple(errors))
+
+
+def step_to_look_at(curves: Mapping[str, Curve], least: float = LEAST_CORRELATION) -> int | None:
+    """The step at which forks tell most of when something was decided; None where every such step is known to one.
+
+    It is the middle of the widest gap between measured steps in which a curve comes to stay above `least`.
+    """
+    widest, middle = 1, None
+    for curve in curves.values():
+        by, after = curve.decided_by(least)
+        if by is not None and after >= 0 and by - after > widest:
+            widest, middle = by - after, (by + after) // 2
+    return middle
+
+
+def usual_steps(steps: int, first: int = 0) -> tuple[int, ...]:
+    """Where a run of so many steps is forked if nobody says where: closer together early, where most is decided.
+
+    Args:
+        first: 0 where the run can be made with other noise altogether, `FIRST_STEP` where not.
+    """
+    shares = (0.04, 0.08, 0.12, 0.2, 0.3, 0.4, 0.6, 0.8)
+    found = {first, *(max(FIRST_STEP, round(steps * share)) for share in shares)}
+    return tuple(sorted(k for k in found if k < steps))

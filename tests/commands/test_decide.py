@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sculptor_app.cli import main
-from sculptor_app.commands import decide
+from sculptor_app.diffusion.studies import decisions
 
 
 def decided(model: Path, *arguments: object) -> int:
@@ -37,16 +37,17 @@ def test_what_is_there_is_not_measured_again(
     assert decided(tiny_model, "--at", "2,4", "--json", path) == 0
     first = json.loads(path.read_text())["results"]
     measured: list[tuple[int, int]] = []
-    real = decide._measured
+    real = decisions.measure_step
 
-    def noted(engine, request, missing, *others):
-        measured.extend(missing)
-        return real(engine, request, missing, *others)
+    def noted(engine, whole, step, *others):
+        measured.append((whole.info.request.seed, step))
+        return real(engine, whole, step, *others)
 
-    monkeypatch.setattr(decide, "_measured", noted)
+    monkeypatch.setattr(decisions, "measure_step", noted)
     assert decided(tiny_model, "--at", "2,3,4", "--seeds", 2, "--json", path) == 0
-    assert measured == [(7, 3), (8, 2), (8, 3), (8, 4)]
-    assert json.loads(path.read_text())["results"][:2] == first
+    assert measured == [(7, 3), (8, 2), (8, 4), (8, 3)]  # what lies between comes last
+    results = json.loads(path.read_text())["results"]
+    assert [each for each in results if each in first] == first
     assert decided(tiny_model, "--at", "2,4", "--json", path, "--form", "vase") == 2
     assert "is of other settings: form" in capsys.readouterr().err
 
@@ -54,16 +55,35 @@ def test_what_is_there_is_not_measured_again(
 def test_what_was_measured_before_a_stop_is_kept(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, judged = tmp_path / "curve.json", decide._judged
+    path, real = tmp_path / "curve.json", decisions.decision_of
 
-    def failing(ends, whole):
+    def failing(*arguments):
         if path.exists():
             raise MemoryError
-        return judged(ends, whole)
+        return real(*arguments)
 
-    monkeypatch.setattr(decide, "_judged", failing)
+    monkeypatch.setattr(decisions, "decision_of", failing)
     assert decided(tiny_model, "--at", "2,4", "--json", path) != 0
     assert len(json.loads(path.read_text())["results"]) == 1
+
+
+def test_it_looks_closer_where_something_is_decided(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "curve.json"
+    arguments = ["--steps", "12", "--at", "2,11", "--closer", "--json", path]
+    assert decided(tiny_model, *arguments) == 0
+    content = json.loads(path.read_text())
+    steps = {one["step"] for one in content["results"]}
+    assert len(steps) > 2
+    likeness = {one["step"]: one["pixels"] for one in content["results"]}
+    by = next((k for k in sorted(steps) if all(likeness[j] >= 0.95 for j in steps if j >= k)), None)
+    if by is not None and by > 2:
+        assert by - 1 in steps  # it is known to the step
+        assert f"pixels: alike to 0.95 by step {by}, not yet at {by - 1}" in capsys.readouterr().out
+    before = path.read_text()
+    assert decided(tiny_model, *arguments) == 0
+    assert path.read_text() == before
 
 
 def test_the_same_seeds_give_the_same_numbers(tiny_model: Path, tmp_path: Path) -> None:

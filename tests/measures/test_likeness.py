@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.measures.likeness import band_likeness, mean_correlation, pixel_likeness, shared_share
+from sculptor_app.measures.likeness import (
+    Curve,
+    Decision,
+    band_likeness,
+    curves_of,
+    decision_of,
+    jackknife_error,
+    mean_correlation,
+    pixel_likeness,
+    shared_share,
+    step_to_look_at,
+    usual_steps,
+)
 from tests.helpers.runs import solid
 
 
@@ -66,3 +78,97 @@ def test_nothing_is_alike_to_nothing() -> None:
     assert math.isnan(mean_correlation([np.zeros(3), np.ones(3)]))
     assert math.isnan(mean_correlation([np.ones(3)]))
     assert math.isnan(band_likeness([np.ones((3, 8, 8), np.float32)] * 2)[3])
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = [1.0, 4.0, 2.0, 8.0, 5.0]
+    wanted = float(np.std(values, ddof=1) / math.sqrt(len(values)))
+    assert jackknife_error(values, lambda each: float(np.mean(each))) == pytest.approx(wanted)
+    assert math.isnan(jackknife_error(values[:2], lambda each: float(np.mean(each))))
+
+
+def test_the_likeness_of_forks_has_an_error_that_repeats_show() -> None:
+    """Over many draws the errors that are told are as large as the values scatter."""
+    generator, told, found = np.random.default_rng(2), [], []
+    shared = generator.standard_normal((3, 16, 16))
+    for _ in range(60):
+        forks = [(shared + generator.standard_normal(shared.shape)).astype(np.float32) for _ in range(6)]
+        decision = decision_of(7, 3, forks, "pixels", {})
+        told.append(decision.errors["pixels"])
+        found.append(decision.likeness["pixels"])
+    assert np.mean(found) == pytest.approx(0.5, abs=0.02)
+    assert 0.5 < np.mean(told) / np.std(found) < 2
+
+
+def test_labels_are_told_beside_the_pictures() -> None:
+    labels = {"form": ["bust", "bust", "head", "bust"]}
+    decision = decision_of(7, 3, noises(4, 16), "pixels", labels)
+    assert decision.likeness["form"] == pytest.approx(0.5)
+    assert set(decision.likeness) == {"coarse", "medium", "fine", "finest", "pixels", "form"}
+
+
+def curve(**means: float) -> Curve:
+    steps = tuple(int(name[1:]) for name in means)
+    return Curve(steps, tuple(means.values()), (math.nan,) * len(steps))
+
+
+@pytest.mark.parametrize(
+    ("measured", "wanted"),
+    [
+        (curve(k2=0.1, k4=0.5, k9=0.97, k20=0.99), (9, 4)),
+        (curve(k2=0.96, k4=0.97), (2, -1)),
+        (curve(k2=0.1, k4=0.5), (None, 4)),
+        (curve(k2=0.1, k4=0.96, k9=0.9, k20=0.99), (20, 9)),  # it came back once
+        (Curve((), (), ()), (None, -1)),
+    ],
+)
+def test_a_decision_fell_after_one_measured_step_and_by_the_next(
+    measured: Curve, wanted: tuple[int | None, int]
+) -> None:
+    assert measured.decided_by() == wanted
+
+
+def test_it_looks_into_the_widest_gap_that_holds_a_decision() -> None:
+    one, other = curve(k2=0.1, k4=0.96, k20=0.99), curve(k2=0.1, k4=0.2, k20=0.99)
+    assert step_to_look_at({"one": one}) == 3
+    assert step_to_look_at({"one": one, "other": other}) == 12
+    assert step_to_look_at({"known": curve(k2=0.1, k3=0.96)}) is None
+    assert step_to_look_at({"never": curve(k2=0.1, k30=0.2)}) is None
+
+
+@given(st.integers(1, 60), st.floats(0.05, 0.95))
+def test_looking_closer_finds_any_step_of_a_decision(at: int, least: float) -> None:
+    """A planted decision: forks are alike from a step on, and not before."""
+    steps = list(usual_steps(64))
+    for _ in range(64):
+        measured = [Decision(7, k, {"pixels": 1.0 if k >= at else 0.0}) for k in sorted(set(steps))]
+        curves = curves_of(measured)
+        k = step_to_look_at(curves, least)
+        if k is None:
+            break
+        assert k not in steps
+        steps.append(k)
+    by, after = curves["pixels"].decided_by(least)
+    if at > max(usual_steps(64)):
+        assert by is None
+    else:
+        assert (by, after) == (at, at - 1)
+    assert len(steps) < 9 + 7  # halving
+
+
+def test_a_curve_is_a_mean_over_runs_with_its_error() -> None:
+    measured = [Decision(s, 4, {"pixels": v}, {"pixels": 0.5}) for s, v in ((1, 0.4), (2, 0.6), (3, 0.8))]
+    found = curves_of([*measured, Decision(1, 2, {"pixels": 0.1}, {"pixels": 0.2}),
+                       Decision(1, 9, {"pixels": math.nan})])["pixels"]  # fmt: skip
+    assert found.steps == (2, 4)
+    assert found.means == pytest.approx((0.1, 0.6))
+    assert found.errors == pytest.approx((0.2, 0.2 / math.sqrt(3)))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 50, 1000])
+def test_the_usual_steps_are_before_the_last(steps: int) -> None:
+    found = usual_steps(steps)
+    assert found == tuple(sorted(set(found)))
+    assert found[0] == 0
+    assert 1 not in found
+    assert found[-1] < steps

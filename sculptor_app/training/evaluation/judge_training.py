@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn.functional import conv2d, cross_entropy, interpolate, mse_loss, pad
 
 from sculptor_app import folders, resources
 from sculptor_app.core.files import is_folder
+from sculptor_app.core.requests.request import FORMS, MATERIALS
 from sculptor_app.core.texts import translate
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.training.data.shards import SHARD, write_shard
 from sculptor_app.training.errors import JudgeError, JudgeSizeMismatch
 from sculptor_app.training.evaluation.figures import fit
@@ -227,6 +231,29 @@ def open_judge(folder: Path, size: int) -> Standard:
             )
         )
     return standard
+
+
+def read_labels(pictures: Sequence[Frame], run: Trajectory) -> dict[str, list[str]]:
+    """Form and material of pictures as the judge of their size reads them; nothing of other kinds.
+
+    Args:
+        pictures: (3, H, W) float32 in [-1, 1] each, that came of forks of the run.
+    """
+    from sculptor_app.diffusion.models.loader import is_of_embedded_kind
+
+    model = run.info.request.model
+    if run.info.space != "pixels" or (model is not None and not is_of_embedded_kind(model)):
+        return {}
+    size = run.shape[1]
+    folder = find_judge(size)
+    if folder is None:
+        return {}
+    bytes_of = np.clip(np.round((np.stack(pictures) + 1) * 127.5), 0, 255).astype(np.uint8)
+    reading = read(open_judge(folder, size).judge, torch.from_numpy(bytes_of))
+    return {
+        "form": [FORMS[each] for each in reading.forms.tolist()],
+        "material": [MATERIALS[each] for each in reading.materials.tolist()],
+    }
 
 
 def make_judge(size: int, device: str, recipe: JudgeRecipe, listener: EvaluationListener) -> Path:

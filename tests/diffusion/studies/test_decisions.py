@@ -3,7 +3,6 @@
 import itertools
 import statistics
 import threading
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ import torch
 from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 
-from sculptor_app.commands import decide
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.studies.decisions import ForkEnded, measure_step
 from sculptor_app.measures.likeness import shared_share
 from tests.diffusion.gaussian import COSINE, GaussianNetwork, GaussianPipeline
 from tests.helpers.any_pipeline import finish
@@ -78,13 +77,14 @@ def expected(levels: tuple[NoiseLevel, ...], k: int, runs: int = 4000, forks: in
 def test_the_curve_finds_when_one_of_two_clouds_was_chosen() -> None:
     pipeline = GaussianPipeline(Clouds("v_prediction", size=SIZE), DDIMScheduler(**COSINE))
     engine = Engine(lambda *_, **__: pipeline)
-    go_on: Any = SimpleNamespace(event=threading.Event())
+    go_on = threading.Event()
     measured: dict[int, list[float]] = {}
     at = (2, 4, 6, 8, 11)
     for seed in range(14):
         whole = finish(engine, RunRequest(steps=STEPS, seed=seed, device="cpu"))
         for k in at:
-            ends = decide._ends(engine, whole, k, 5, go_on)
+            events = list(measure_step(engine, whole, k, 5, go_on, lambda *_: {}))
+            ends = [event.picture for event in events if isinstance(event, ForkEnded)]
             assert all(abs(abs(end.mean()) - 0.2) < 0.03 for end in ends)  # each ends in one of the two
             measured.setdefault(k, []).append(shared_share([bool(end.mean() > 0) for end in ends]))
         levels = whole.levels

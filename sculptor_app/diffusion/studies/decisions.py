@@ -1,0 +1,142 @@
+"""What is decided by which step of a run, found by forks: several at one step, each with noise of its own.
+
+What the pictures that come of them share was decided by that step: see `measures.likeness`. Of a sampler that draws no
+noise, each fork's is laid on: the state goes back by one level and on from there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.requests.request import MAX_SEED, RunRequest
+from sculptor_app.core.requests.samplers import draws_noise
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
+from sculptor_app.diffusion.studies.fork import fork, noised_back
+from sculptor_app.measures.likeness import Decision, curves_of, decision_of, step_to_look_at
+
+ReadLabels = Callable[[Sequence[Frame], Trajectory], Mapping[str, Sequence[str]]]
+"""Reads labels off pictures, (C, H, W) in [-1, 1] each, of forks of a run; by kind of label, none where it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForkEnded:
+    """The picture of one fork."""
+
+    step: int  # the last one that it shares with the run
+    number: int  # 0, 1, … of the forks at this step
+    picture: Frame  # (C, H, W) float32: the last state; pixels are in [-1, 1]
+
+
+def fork_seed(seed: int, step: int, number: int) -> int:
+    """Seed of a fork: the same at every call, far from the seeds of the runs, and another for each step."""
+    return (seed * 1_000_003 + step * 1_009 + number + 2**40) % (MAX_SEED + 1)
+
+
+def fork_request(whole: Trajectory, step: int, number: int) -> RunRequest:
+    """What a fork at a step is asked for."""
+    request = whole.info.request
+    return replace(request, seed=fork_seed(request.seed, step, number))
+
+
+def is_noised_back(whole: Trajectory) -> bool:
+    """Whether forks of a run have their noise laid on, since its sampler draws none."""
+    return not draws_noise(whole.info.sampler_settings)
+
+
+def whole_run(engine: Engine, request: RunRequest, stop: threading.Event) -> Trajectory:
+    """A run from its noise to its end."""
+    made: Trajectory | None = None
+    for event in sample(engine, request, stop):
+        made = event.trajectory
+    if made is None or stop.is_set():
+        raise Cancelled
+    return made
+
+
+def measure_step(
+    engine: Engine, whole: Trajectory, step: int, forks: int, stop: threading.Event, read_labels: ReadLabels
+) -> Iterator[ForkEnded | Decision]:
+    """The picture of each fork of a complete run at one of its steps, as it comes; then how alike they are.
+
+    Args:
+        step: 0 for other runs with other noise altogether, or `measures.likeness.FIRST_STEP` up to one before the last.
+        forks: 2 or more.
+
+    Raises:
+        NotForkable, RequestError, Cancelled, SculptorError: As `fork`.
+    """
+    ends: list[Frame] = []
+    for number in range(forks):
+        made = _fork(engine, whole, step, number, stop)
+        if stop.is_set():
+            raise Cancelled
+        ends.append(np.divide(made.state(made.last), made.levels[made.last].scale, dtype=np.float32))
+        made.close()
+        yield ForkEnded(step, number, ends[-1])
+    yield decision_of(whole.info.request.seed, step, ends, whole.info.space, read_labels(ends, whole))
+
+
+def measure_run(
+    engine: Engine,
+    whole: Trajectory,
+    steps: Sequence[int],
+    forks: int,
+    stop: threading.Event,
+    read_labels: ReadLabels,
+    known: Sequence[Decision] = (),
+    closer: bool = False,
+) -> Iterator[ForkEnded | Decision]:
+    """The same for several steps: first those that are far apart, then those between them.
+
+    Args:
+        known: What was measured before; it is not measured again.
+        closer: Go on where something is decided between two steps, until no such gap is left.
+    """
+    found = list(known)
+    for step in _spread(steps):
+        if all(each.step != step for each in found):
+            yield from _noting(measure_step(engine, whole, step, forks, stop, read_labels), found)
+    while closer and (middle := step_to_look_at(curves_of(found))) is not None:
+        yield from _noting(measure_step(engine, whole, middle, forks, stop, read_labels), found)
+
+
+def _noting(events: Iterator[ForkEnded | Decision], found: list[Decision]) -> Iterator[ForkEnded | Decision]:
+    for event in events:
+        if isinstance(event, Decision):
+            found.append(event)
+        yield event
+
+
+def _spread(steps: Sequence[int]) -> list[int]:
+    """Steps so ordered that each comes where the gap was widest: a curve has its shape before it is whole."""
+    left, order = sorted(set(steps)), []
+    for end in (0, -1):
+        if left:
+            order.append(left.pop(end))
+    while left:
+        far = max(left, key=lambda step: (min(abs(step - each) for each in order), -step))
+        left.remove(far)
+        order.append(far)
+    return order
+
+
+def _fork(engine: Engine, whole: Trajectory, step: int, number: int, stop: threading.Event) -> Trajectory:
+    request = fork_request(whole, step, number)
+    if step == 0:
+        return whole_run(engine, request, stop)
+    laid_on = is_noised_back(whole)
+    state = noised_back(whole, step, request.seed) if laid_on else None
+    made: Trajectory | None = None
+    for event in fork(whole, step - laid_on, engine, stop, request, state=state):
+        made = event.trajectory
+    if made is None:
+        raise Cancelled
+    return made

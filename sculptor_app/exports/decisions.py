@@ -1,0 +1,97 @@
+"""The file of what is decided by which step of a run: JSON, written as results come, and gone on with."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import translate
+from sculptor_app.exports.files import OptionError, replacing
+from sculptor_app.measures.likeness import PIXELS, Decision
+from sculptor_app.measures.spectrum import BANDS
+
+FORMAT = "sculptor decisions"
+
+
+def write_decisions(path: Path, request: RunRequest, forks: int, decisions: Sequence[Decision]) -> None:
+    """Write all results, in place of the file that is there.
+
+    Args:
+        request: of the first run; the others differ from it in their seeds.
+        forks: how many there were at each step.
+    """
+    in_order = sorted(decisions, key=lambda each: (each.seed, each.step))
+    content = _facts(request, forks) | {"results": [_as_dict(each) for each in in_order]}
+    with replacing(path) as file:
+        file.write(json.dumps(content, indent=1, allow_nan=False).encode())
+
+
+def read_decisions(path: Path, request: RunRequest, forks: int) -> list[Decision]:
+    """What was measured before with the same settings, whatever the seeds; nothing where there is no file.
+
+    Raises:
+        OptionError: The file holds something else, or results of other settings.
+    """
+    if not path.exists():
+        return []
+    something_else = OptionError(
+        translate("errors", "{0} holds something else.").format(path),
+        translate("errors", "Choose another name, or remove it."),
+    )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise something_else
+        found = [_from_dict(each) for each in content["results"]]
+        own = content["request"]
+        differing = [name for name, value in _facts(request, forks)["request"].items()
+                     if name != "seed" and own.get(name) != json.loads(json.dumps(value))]  # fmt: skip
+        if content["forks"] != forks:
+            differing.append(translate("errors", "number of forks"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise something_else from error
+    if differing:
+        raise OptionError(
+            translate("errors", "{0} is of other settings: {1}.").format(path, ", ".join(differing)),
+            translate("errors", "Choose another name, or the same settings."),
+        )
+    return found
+
+
+def _facts(request: RunRequest, forks: int) -> dict[str, Any]:
+    return {"format": FORMAT, "request": {**request.as_dict(), "device": None}, "forks": forks}
+
+
+def _as_dict(decision: Decision) -> dict[str, Any]:
+    likeness = {name: _number(value) for name, value in decision.likeness.items()}
+    bands = {band.name: likeness[band.name] for band in BANDS if band.name in likeness}
+    told: dict[str, Any] = {"seed": decision.seed, "step": decision.step, "bands": bands, PIXELS: likeness.get(PIXELS)}
+    for kind, labels in decision.labels.items():
+        told[kind] = {"shared": likeness[kind], "read": list(labels)}
+    return told | {"errors": {name: _number(value) for name, value in decision.errors.items()}}
+
+
+def _from_dict(told: dict[str, Any]) -> Decision:
+    likeness = {**told["bands"], PIXELS: told[PIXELS]}
+    kinds = {name: value for name, value in told.items() if isinstance(value, dict) and "read" in value}
+    likeness |= {kind: value["shared"] for kind, value in kinds.items()}
+    errors = told.get("errors") or {}
+    return Decision(
+        int(told["seed"]),
+        int(told["step"]),
+        {name: _float(value) for name, value in likeness.items()},
+        {name: _float(value) for name, value in errors.items()},
+        {kind: [str(each) for each in value["read"]] for kind, value in kinds.items()},
+    )
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if math.isfinite(value) else None
+
+
+def _float(value: float | None) -> float:
+    return math.nan if value is None else float(value)
