@@ -10,22 +10,31 @@ from typing import Any
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.texts import translate
+from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.files import OptionError, replacing
+from sculptor_app.exports.settings import told_request
 from sculptor_app.measures.likeness import PIXELS, Decision
 from sculptor_app.measures.spectrum import BANDS
 
 FORMAT = "sculptor decisions"
 
 
-def write_decisions(path: Path, request: RunRequest, forks: int, decisions: Sequence[Decision]) -> None:
+def write_decisions(
+    path: Path,
+    request: RunRequest,
+    forks: int,
+    decisions: Sequence[Decision],
+    disclosure: Disclosure = Disclosure.NAMES,
+) -> None:
     """Write all results, in place of the file that is there.
 
     Args:
         request: of the first run; the others differ from it in their seeds.
         forks: how many there were at each step.
+        disclosure: what is told of prompt and paths.
     """
     in_order = sorted(decisions, key=lambda each: (each.seed, each.step))
-    content = _facts(request, forks) | {"results": [_as_dict(each) for each in in_order]}
+    content = _facts(request, forks, disclosure) | {"results": [_as_dict(each) for each in in_order]}
     with replacing(path) as file:
         file.write(json.dumps(content, indent=1, allow_nan=False).encode())
 
@@ -48,7 +57,8 @@ def read_decisions(path: Path, request: RunRequest, forks: int) -> list[Decision
             raise something_else
         found = [_from_dict(each) for each in content["results"]]
         own = content["request"]
-        differing = [name for name, value in _facts(request, forks)["request"].items()
+        told = _facts(request, forks, Disclosure(content.get("disclosure", Disclosure.NAMES)))
+        differing = [name for name, value in told["request"].items()
                      if name != "seed" and own.get(name) != json.loads(json.dumps(value))]  # fmt: skip
         if content["forks"] != forks:
             differing.append(translate("errors", "number of forks"))
@@ -62,8 +72,9 @@ def read_decisions(path: Path, request: RunRequest, forks: int) -> list[Decision
     return found
 
 
-def _facts(request: RunRequest, forks: int) -> dict[str, Any]:
-    return {"format": FORMAT, "request": {**request.as_dict(), "device": None}, "forks": forks}
+def _facts(request: RunRequest, forks: int, disclosure: Disclosure) -> dict[str, Any]:
+    told = {**told_request(request, "", disclosure), "device": None}
+    return {"format": FORMAT, "request": told, "forks": forks, "disclosure": disclosure.value}
 
 
 def _as_dict(decision: Decision) -> dict[str, Any]:

@@ -181,6 +181,10 @@ _OTHER_RUNS = (
     Term("fork", translate("glossary", "Fork"), translate(
         "glossary", "A run that shares its first states with another one, bit for bit, and goes on from there with "
         "other settings.")),
+    Term("decision-curve", translate("glossary", "Decided by step"), translate(
+        "glossary", "Several forks part at one step, each with noise of its own. What their pictures share was decided "
+        "by that step, what differs was not. A band counts as decided where its waves are alike to a correlation of "
+        "0.95 in all pairs of forks, from that step on.")),
 )  # fmt: skip
 
 _LATENTS = (

@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sculptor_app.core.trajectory.levels import LEAST_CORRELATION
+from sculptor_app.core.trajectory.levels import FIRST_FORK_STEP, LEAST_CORRELATION
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.measures.spectrum import BANDS, spectrum_and_content
 
 PIXELS = "pixels"
 """Name of the likeness pixel by pixel, beside those of the bands and of what a classifier reads."""
-
-FIRST_STEP = 2
-"""The first at which noise can be laid on: step 1 comes of the noise at the start alone."""
 
 
 def mean_correlation(rows: Sequence[NDArray[np.floating]]) -> float:
@@ -180,15 +177,16 @@ def _curve(at: dict[int, list[tuple[float, float]]]) -> Curve:
 
 
 def step_to_look_at(curves: Mapping[str, Curve], least: float = LEAST_CORRELATION) -> int | None:
-    """The step at which forks tell most of when something was decided; None where every such step is known to one.
+    """The step at which forks tell most of when something was decided; None where it is known as exactly as can be.
 
     It is the middle of the widest gap between measured steps in which a curve comes to stay above `least`.
     """
     widest, middle = 1, None
     for curve in curves.values():
         by, after = curve.decided_by(least)
-        if by is not None and after >= 0 and by - after > widest:
-            widest, middle = by - after, (by + after) // 2
+        between = max(FIRST_FORK_STEP, (by + after) // 2) if by is not None and after >= 0 else 0
+        if by is not None and by - after > widest and between < by:
+            widest, middle = by - after, between
     return middle
 
 
@@ -196,8 +194,8 @@ def usual_steps(steps: int, first: int = 0) -> tuple[int, ...]:
     """Where a run of so many steps is forked if nobody says where: closer together early, where most is decided.
 
     Args:
-        first: 0 where the run can be made with other noise altogether, `FIRST_STEP` where not.
+        first: 0 where the run can be made with other noise altogether, `FIRST_FORK_STEP` where not.
     """
     shares = (0.04, 0.08, 0.12, 0.2, 0.3, 0.4, 0.6, 0.8)
-    found = {first, *(max(FIRST_STEP, round(steps * share)) for share in shares)}
+    found = {first, *(max(FIRST_FORK_STEP, round(steps * share)) for share in shares)}
     return tuple(sorted(k for k in found if k < steps))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +38,7 @@ from sculptor_app.diffusion.models.verdict import listed as listed
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.requests.request import GridRequest
-    from sculptor_app.core.trajectory.events import GridEvent
+    from sculptor_app.core.trajectory.events import ForkEnded, GridEvent
     from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
     from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.core.trajectory.trajectory import DecodedTrajectory, Trajectory
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sculptor_app.diffusion.sampling.engine import ModelFacts as ModelFacts
     from sculptor_app.diffusion.sampling.sample import Event
     from sculptor_app.diffusion.studies.inversion import Inversion as Inversion
+    from sculptor_app.measures.likeness import Decision
     from sculptor_app.training.loop.live import Learning as Learning
     from sculptor_app.training.records.plan import Plan
 
@@ -243,6 +244,33 @@ def sample_grid(engine: Engine, request: GridRequest, stop: threading.Event, bud
     from sculptor_app.diffusion.studies.grid import sample_grid
 
     return sample_grid(engine, request, stop, budget_bytes=budget_bytes)
+
+
+def decisions(
+    engine: Engine, run: Trajectory, forks: int, stop: threading.Event, known: Sequence[Decision], closer: bool
+) -> Iterator[ForkEnded | Decision]:
+    """What is decided by which step of a complete run; see `diffusion.studies.decisions.measure_run`."""
+    from sculptor_app.diffusion.studies.decisions import measure_run
+    from sculptor_app.training.evaluation.judge_training import read_labels
+
+    steps = decision_steps(run)
+    return measure_run(engine, run, steps, forks, stop, read_labels, known, closer)
+
+
+def decision_steps(run: Trajectory) -> tuple[int, ...]:
+    """At which steps a run is forked, those aside that are looked at closer."""
+    from sculptor_app.core.trajectory.levels import FIRST_FORK_STEP
+    from sculptor_app.measures.likeness import usual_steps
+
+    begins_with_noise = not run.info.origin and not run.info.forks  # else other noise makes another kind of run
+    return usual_steps(run.planned_steps, 0 if begins_with_noise else FIRST_FORK_STEP)
+
+
+def fork_at(run: Trajectory, step: int, number: int) -> tuple[RunRequest, bool]:
+    """What a fork among those of `decisions` is asked for, and whether its noise is laid on; see `Sampling.fork`."""
+    from sculptor_app.diffusion.studies.decisions import fork_request, is_noised_back
+
+    return fork_request(run, step, number), is_noised_back(run)
 
 
 def model_facts(model: str | None) -> ModelFacts:

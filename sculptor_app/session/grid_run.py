@@ -1,16 +1,16 @@
-"""A grid of runs in the model's worker thread; in the background a preview of its noises, and measures of one run."""
+"""A grid of runs in the model's worker thread, and the forks of one; in the background previews and measures."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.requests.request import GridRequest
-from sculptor_app.core.trajectory.events import GridPart, GridStarted, GridStep
+from sculptor_app.core.trajectory.events import ForkEnded, GridPart, GridStarted, GridStep
 from sculptor_app.session import engine as access
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.tasks import BackgroundTask, ModelTask
@@ -18,6 +18,7 @@ from sculptor_app.session.tasks import BackgroundTask, ModelTask
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.measures.likeness import Decision
 
 
 class GridRunner(ModelTask):
@@ -76,6 +77,48 @@ class GridRunner(ModelTask):
     @Slot(object)
     def _report_failed(self, error: BaseException) -> None:
         self.ended.emit("failed", error)
+
+
+class ForkRunner(ModelTask):
+    """Runner of the forks of one run, which tell what was decided by which of its steps.
+
+    Args:
+        runner: Does the model's work; a run of another page ends this one.
+
+    Signals:
+        fork_ended: a `ForkEnded`.
+        decided: the `Decision` of a step.
+        ended: "finished", "cancelled" or "failed", and the exception or None.
+    """
+
+    fork_ended = Signal(object)
+    decided = Signal(object)
+    ended = Signal(str, object)
+
+    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
+        super().__init__(runner, parent)
+        self.produced.connect(self._hand_on)
+        self.finished.connect(lambda: self.ended.emit("finished", None))
+        self.cancelled.connect(lambda: self.ended.emit("cancelled", None))
+        self.failed.connect(lambda error: self.ended.emit("failed", error))
+
+    def start(self, run: Trajectory, forks: int, known: Sequence[Decision], closer: bool) -> None:
+        """Fork a complete run at its steps; any other run of the model is cancelled for it.
+
+        Args:
+            forks: so many at each step.
+            known: what was measured before with as many.
+            closer: look closer where something is decided between two steps.
+        """
+        self.submit(lambda engine, stop: access.decisions(engine, run, forks, stop, known, closer))
+
+    @Slot(object)
+    def _hand_on(self, event: object) -> None:
+        match event:
+            case ForkEnded():
+                self.fork_ended.emit(event)
+            case _:
+                self.decided.emit(event)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

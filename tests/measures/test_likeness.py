@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sculptor_app.core.trajectory.levels import FIRST_FORK_STEP
 from sculptor_app.measures.likeness import (
     Curve,
     Decision,
@@ -147,10 +148,13 @@ def test_looking_closer_finds_any_step_of_a_decision(at: int, least: float) -> N
         if k is None:
             break
         assert k not in steps
+        assert k >= FIRST_FORK_STEP
         steps.append(k)
     by, after = curves["pixels"].decided_by(least)
     if at > max(usual_steps(64)):
         assert by is None
+    elif at <= FIRST_FORK_STEP:
+        assert (by, after) == (FIRST_FORK_STEP, 0)  # nothing can be forked between the two
     else:
         assert (by, after) == (at, at - 1)
     assert len(steps) < 9 + 7  # halving

@@ -1,4 +1,4 @@
-"""Events of a run, or of a grid of runs: it started, and then one event per completed step."""
+"""Events of a run, or of a grid of runs: it started, and then one event per completed step; and of its forks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # numpy comes with them, and the window is to be on screen before
-    from sculptor_app.core.trajectory.step import Step
+    from sculptor_app.core.trajectory.step import Frame, Step
     from sculptor_app.core.trajectory.trajectory import Trajectory
 
 
@@ -50,3 +50,12 @@ class GridStep:
 
 
 GridEvent = GridStarted | GridPart | GridStep
+
+
+@dataclass(frozen=True, slots=True)
+class ForkEnded:
+    """The picture of one fork."""
+
+    step: int  # the last one that it shares with the run
+    number: int  # 0, 1, … of the forks at this step
+    picture: Frame  # (C, H, W) float32: the last state; pixels are in [-1, 1]

@@ -219,6 +219,9 @@ def _bounded_log_snr(level: NoiseLevel) -> float:
     return max(-_FARTHEST_LOG_SNR, min(_FARTHEST_LOG_SNR, level.log_snr))
 
 
+FIRST_FORK_STEP = 2
+"""The first state that can be noised back: state 1 comes of the noise at the start alone."""
+
 LEAST_CORRELATION = 0.95
 """Of a band's content with its content at the end, from which on it is the same."""
 AMPLITUDE_TOLERANCE = 0.10

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import MAX_SEED, RunRequest
 from sculptor_app.core.requests.samplers import draws_noise
+from sculptor_app.core.trajectory.events import ForkEnded
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
@@ -24,15 +25,6 @@ from sculptor_app.measures.likeness import Decision, curves_of, decision_of, ste
 
 ReadLabels = Callable[[Sequence[Frame], Trajectory], Mapping[str, Sequence[str]]]
 """Reads labels off pictures, (C, H, W) in [-1, 1] each, of forks of a run; by kind of label, none where it cannot."""
-
-
-@dataclass(frozen=True, slots=True)
-class ForkEnded:
-    """The picture of one fork."""
-
-    step: int  # the last one that it shares with the run
-    number: int  # 0, 1, … of the forks at this step
-    picture: Frame  # (C, H, W) float32: the last state; pixels are in [-1, 1]
 
 
 def fork_seed(seed: int, step: int, number: int) -> int:
@@ -67,7 +59,7 @@ def measure_step(
     """The picture of each fork of a complete run at one of its steps, as it comes; then how alike they are.
 
     Args:
-        step: 0 for other runs with other noise altogether, or `measures.likeness.FIRST_STEP` up to one before the last.
+        step: 0 for other runs with other noise altogether, or `FIRST_FORK_STEP` up to one before the last.
         forks: 2 or more.
 
     Raises:

@@ -16,7 +16,11 @@ from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.folding import Folds
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QImage
+
+    from sculptor_app.core.requests.request import RunRequest
     from sculptor_app.exports.animation.plan import RunGrid
+    from sculptor_app.measures.likeness import Decision
 
 FILM_MARGINS, SCRUBBER_MARGINS, SCRUBBER_GAP_PX = (14, 2, 14, 4), (14, 10, 14, 4), 8
 """Around a filmstrip, and around and between transport bar and timeline: these stand at one height on all pages."""
@@ -52,6 +56,15 @@ class GridViews:
     title: Callable[[], tuple[str, ...]]  # what they are and what made them; empty where nothing has been made
 
 
+@dataclass(frozen=True, slots=True)
+class FigureViews:
+    """A run, and figures about it."""
+
+    session: Session  # the run
+    figures: Callable[[], tuple[RunRequest, int, list[Decision]] | None]  # as `exports.decisions` writes them
+    plot: Callable[[], QImage | None]  # their picture
+
+
 class Page(QWidget):
     """What the window asks of a page besides being shown.
 
@@ -69,7 +82,7 @@ class Page(QWidget):
             self, self.into_noise
         )  # which the window's keys and menus move while the page is in front
         self.folds: Folds | None = None  # its side panels
-        self.views: Views | GridViews | None = None  # what the File menu saves; None for nothing
+        self.views: Views | GridViews | FigureViews | None = None  # what the File menu saves; None for nothing
 
     @property
     def is_busy(self) -> bool:

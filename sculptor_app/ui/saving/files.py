@@ -20,7 +20,7 @@ from sculptor_app.exports.files import has_parquet
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat, table_formats
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.worker import RetiredThreads
-from sculptor_app.ui.playback.page import GridViews, Views
+from sculptor_app.ui.playback.page import FigureViews, GridViews, Views
 from sculptor_app.ui.saving.file_writer import FileWriter
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import Subject
@@ -205,6 +205,49 @@ class GridSaver:
             self._writer.copy(self._views, grid, self._views.session.position)
 
 
+class FigureSaver:
+    """What the File menu saves of figures about a run: their plot, and themselves for a program to read."""
+
+    def __init__(self, views: FigureViews, files: Files) -> None:
+        self._views, self._files = views, files
+
+    def gif_source(self) -> tuple[AnyTrajectory | RunGrid, str] | None:
+        """The run itself, and a name for its GIF; None where there is none."""
+        run = self._views.session.trajectory
+        return None if run is None else (run, suggested_name(run, ".gif", disclosure=self._files.disclosure))
+
+    def save_picture(self) -> None:
+        image, run = self._views.plot(), self._views.session.trajectory
+        if image is None or run is None:
+            return
+        path = self._files.ask_picture(self._name("decided.png"))
+        if path is not None:
+            self._files.writer.write(path, lambda target, progress, stop: write_picture(image, target))
+
+    def save_numbers(self) -> None:
+        """Save the figures in the file that `sculptor-app decide` writes, and goes on with."""
+        figures = self._views.figures()
+        if figures is None:
+            return
+        path = self._files.ask_figures(self._name("decided.json"))
+        if path is not None:
+            from sculptor_app.exports.decisions import write_decisions
+
+            told = self._files.disclosure
+            self._files.writer.write(path, lambda target, progress, stop: write_decisions(target, *figures, told))
+
+    def copy_picture(self) -> None:
+        image = self._views.plot()
+        if image is not None:
+            QGuiApplication.clipboard().setImage(image)
+            self._files.show_copied()
+
+    def _name(self, ending: str) -> str:
+        run = self._views.session.trajectory
+        assert run is not None
+        return f"{suggested_name(run, '', disclosure=self._files.disclosure)}-{ending}"
+
+
 class Files(QObject):
     """The actions of the File menu that save what is in front.
 
@@ -219,7 +262,7 @@ class Files(QObject):
 
     def __init__(
         self,
-        views: Callable[[], Views | GridViews | None],
+        views: Callable[[], Views | GridViews | FigureViews | None],
         messages: MessageBar,
         status: QStatusBar,
         bar: WorkBar,
@@ -239,10 +282,12 @@ class Files(QObject):
         self.writer = FileWriter(messages, bar, self)
         self.writer.saved.connect(self._show_saved)
 
-    def _saver(self) -> RunSaver | GridSaver:
+    def _saver(self) -> RunSaver | GridSaver | FigureSaver:
         """For one run or many, whichever is in front."""
         views = self._views()
         assert views is not None  # else the actions are disabled
+        if isinstance(views, FigureViews):
+            return FigureSaver(views, self)
         return GridSaver(views, self, self.writer) if isinstance(views, GridViews) else RunSaver(views, self)
 
     # Actions -----------------------------------------------------------------------------------------------------
@@ -413,6 +458,20 @@ class Files(QObject):
     def ask_numbers(self, name: str) -> Path | None:
         rows = [row for row in table_formats() if row.id != "parquet" or has_parquet()]
         return self._ask(self.tr("Save numbers"), name, *rows)
+
+    def ask_figures(self, name: str) -> Path | None:
+        """A path for a JSON file; None where the saving was given up."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._parent, self.tr("Save numbers"), str(self.folder() / name), self.tr("Figures (*.json)"),
+            options=QFileDialog.Option.DontConfirmOverwrite,  # asked here, of the name with its ending
+        )  # fmt: skip
+        if not chosen:
+            return None
+        from sculptor_app.ui.saving.gif_form import may_replace
+
+        target = Path(chosen)
+        target = target if target.suffix.lower() == ".json" else target.with_name(f"{target.name}.json")
+        return target if may_replace(target, self._parent) else None
 
     def ask_run(self, name: str) -> Path | None:
         return self._ask(self.tr("Save run"), name, FORMATS["sculpt"])

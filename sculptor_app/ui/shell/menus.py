@@ -229,6 +229,10 @@ class Menus(QObject):
                 tip=self.tr("A run that shares the steps up to here, and goes on as the fields say."),
             ),
             Action(
+                "decided_when", self.tr("&When was it decided?"), functools.partial(self._show_page, "when"),
+                tip=self.tr("Forks the run at its steps, and shows what was decided by which of them."),
+            ),
+            Action(
                 "reproduce", self.tr("&Make this saved run again"), self._reproduction.start, (),
                 lambda: self._is_carve() and self._reproduction.can_start,
                 tip=self.tr("Runs it with the settings of its file, and says whether every state is the same."),

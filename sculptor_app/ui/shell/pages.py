@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QCoreApplication, QObject, QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QTabBar, QWidget
@@ -212,6 +212,12 @@ class PageTable:
                 translate("Pages", "Many runs at once: what the noise decides, and what not"),
                 self._why,
             ),
+            Entry(
+                "when",
+                translate("Pages", "Decided when?"),
+                translate("Pages", "Runs that part at a step: what was decided by then, and what was still open"),
+                self._when,
+            ),
         ]
 
     def _drown(self) -> Page:
@@ -241,6 +247,32 @@ class PageTable:
 
         page = LearnPage(self._settings, self._panels.messages, self._parent)
         page.model_ready.connect(carve_with)
+        return page
+
+    def _when(self) -> Page:
+        from sculptor_app.ui.when.page import WhenPage
+
+        panels = self._panels
+        session, controls = panels.session, panels.controls
+
+        def run() -> Trajectory | None:
+            shown = None if session.trajectory is None else session.trajectory.undecoded
+            if shown is None or not shown.is_complete or getattr(shown, "snapshots", None) is None:
+                return None
+            return cast("Trajectory", shown) if shown.info.request.model == controls.model else None
+
+        def show_fork(whole: Trajectory, step: int, request: RunRequest, laid_on: bool) -> None:
+            self._pages.show(CARVE)
+            controls.use(request)
+            if step:
+                panels.run_control.fork(whole, step, request, laid_on)
+            else:
+                panels.run_control.sample(request)
+
+        page = WhenPage(panels.runner, run, panels.run_control.start, self._settings, panels.messages, self._parent)
+        for changed in (session.running_changed, session.trajectory_changed):
+            changed.connect(page.take_run)
+        page.open_requested.connect(show_fork)
         return page
 
     def _why(self) -> Page:

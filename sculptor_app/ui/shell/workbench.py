@@ -19,7 +19,7 @@ from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.carve.reproduction import Reproduction
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback import texts
-from sculptor_app.ui.playback.page import GridViews, Page, Views
+from sculptor_app.ui.playback.page import FigureViews, GridViews, Page, Views
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.saving.picture_menu import PictureMenu
@@ -113,7 +113,7 @@ class Workbench(QObject):
     def _is_carve_in_front(self) -> bool:
         return self.pages.page is None
 
-    def _views_in_front(self) -> Views | GridViews | None:
+    def _views_in_front(self) -> Views | GridViews | FigureViews | None:
         page = self.pages.page
         return self.views if page is None else page.views
 

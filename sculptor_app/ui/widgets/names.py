@@ -124,6 +124,11 @@ def settled_summary(marks: Sequence[tuple[str, int]], rule: str) -> str:
     return translate("Settled", "Measured in this run: bands settled by {0} at steps: {1}").format(rule_name, steps)
 
 
+def label_kind_name(kind: str) -> str:
+    """What a kind of label is called: "form", "material"."""
+    return {"form": translate("Label", "form"), "material": translate("Label", "material")}.get(kind, kind)
+
+
 def form_name(key: str) -> str:
     """A form's translated name by its key in `request.FORMS`."""
     return {

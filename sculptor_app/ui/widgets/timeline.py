@@ -83,7 +83,7 @@ class Timeline(QSlider):
         self._planned = 0
         self._available = 0
         self._marks: tuple[tuple[str, int], ...] = ()
-        self._mark_text = self._summary = ""
+        self._mark_text = self._mark_word = self._summary = ""
         self._mark_notes: dict[str, str] = {}
         self._start_text = self.tr("the untouched block")
         self._empty_text = self.tr("The phases of the run come here.")
@@ -175,6 +175,11 @@ class Timeline(QSlider):
     def set_pictures(self, picture: Callable[[int], QImage | None]) -> None:
         """Where the small picture of a state comes from that is shown over the pointer; may return None."""
         self._picture = picture
+
+    def set_mark_word(self, word: str) -> None:
+        """Set what stands before the marks, in place of "settled:" or "drowned:"."""
+        self._mark_word = word
+        self._dress()
 
     def set_start_text(self, text: str) -> None:
         self._start_text = text
@@ -300,7 +305,7 @@ class Timeline(QSlider):
             timeline_paint.paint_fork(painter, axis, self._fork)
         if self._marks:
             below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
-            word = self.tr("drowned:") if self._counts_layers else self.tr("settled:")
+            word = self._mark_word or (self.tr("drowned:") if self._counts_layers else self.tr("settled:"))
             timeline_paint.paint_marks(painter, axis, self._marks, below, word)
 
     def _describe(self) -> None:

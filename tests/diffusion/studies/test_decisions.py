@@ -12,9 +12,10 @@ from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.events import ForkEnded
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.sampling.engine import Engine
-from sculptor_app.diffusion.studies.decisions import ForkEnded, measure_step
+from sculptor_app.diffusion.studies.decisions import measure_step
 from sculptor_app.measures.likeness import shared_share
 from tests.diffusion.gaussian import COSINE, GaussianNetwork, GaussianPipeline
 from tests.helpers.any_pipeline import finish

@@ -1,0 +1,142 @@
+"""The pictures of forks that part at one step, beside that of the run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QHelpEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.why.cell_layout import GridSpace, cell_layout
+from sculptor_app.ui.why.cell_paint import paint_picture
+from sculptor_app.ui.widgets.basics import Subject
+
+MARGIN, GAP, CAPTION_PX = 2, 12, 22.0
+
+
+class Fan(QWidget):
+    """The run's picture first, then those of its forks; a fork that is still to come is an empty field."""
+
+    open_requested = Signal(int)  # number of the fork that is to be opened by itself
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._whole: QImage | None = None
+        self._forks: tuple[QImage | None, ...] = ()
+        self._hovered = -1
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName(self.tr("Pictures of the forks"))
+        theme().changed.connect(self.update)
+
+    def set_pictures(self, whole: QImage | None, forks: Sequence[QImage | None]) -> None:
+        """Show other pictures; None for one that is not there yet."""
+        self._whole, self._forks = whole, tuple(forks)
+        self.update()
+
+    @property
+    def pictures(self) -> tuple[QImage | None, ...]:
+        """Those of the forks."""
+        return self._forks
+
+    def cell_rect(self, cell: int) -> QRectF:
+        """Where a picture is: 0 is that of the run, 1 the first fork's."""
+        return self._boxes()[cell]
+
+    def caption(self, cell: int) -> str:
+        """What stands below a picture."""
+        return self.tr("the run") if cell == 0 else self.tr("fork {0}").format(cell)
+
+    def subject_at(self, place: QPoint | None) -> Subject | None:
+        """The picture at a place, for a context menu; the first fork's for the keyboard."""
+        cell = 1 if place is None else self._cell_at(QPointF(place))
+        image = self._image(cell)
+        if image is None:
+            return None
+        opens: Callable[[], object] | None = functools.partial(self.open_requested.emit, cell - 1) if cell else None
+        return Subject(image, f"fork-{cell}" if cell else "run", "fork", open_run=opens)
+
+    # Inside
+
+    def _image(self, cell: int) -> QImage | None:
+        return self._whole if cell == 0 else self._forks[cell - 1] if 0 < cell <= len(self._forks) else None
+
+    def _boxes(self) -> list[QRectF]:
+        space = GridSpace(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN, GAP, CAPTION_PX)
+        return [QRectF(*rect).translated(MARGIN, MARGIN) for rect in cell_layout(1 + len(self._forks), space).pictures]
+
+    def _cell_at(self, point: QPointF) -> int:
+        return next((cell for cell, box in enumerate(self._boxes()) if box.contains(point)), -1)
+
+    def _hover(self, cell: int) -> None:
+        if cell != self._hovered:
+            self._hovered = cell
+            can_open = cell > 0 and self._image(cell) is not None
+            self.setCursor(Qt.CursorShape.PointingHandCursor if can_open else Qt.CursorShape.ArrowCursor)
+            self.update()
+
+    # Qt overrides
+
+    def sizeHint(self) -> QSize:
+        return QSize(640, 260)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, 110)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        tokens = theme().tokens
+        painter = QPainter(self)
+        painter.setFont(fonts.small())
+        for cell, box in enumerate(self._boxes()):
+            image = self._image(cell)
+            if image is None:
+                painter.setPen(QPen(QColor(tokens.hairline_strong), 1, Qt.PenStyle.DashLine))
+                painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+            else:
+                paint_picture(painter, _fitted(box, image), image)
+            if cell == self._hovered and cell and image is not None:
+                painter.setPen(QPen(QColor(tokens.focus), 2))
+                painter.drawRect(_fitted(box, image).adjusted(-2, -2, 2, 2))
+            painter.setFont(fonts.small() if cell else fonts.small_strong())
+            painter.setPen(QColor(tokens.text if cell == 0 else tokens.muted))
+            below = QRectF(box.left(), box.bottom() + 2, box.width(), CAPTION_PX - 4)
+            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, self.caption(cell))
+        painter.end()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._hover(self._cell_at(event.position()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        cell = self._cell_at(event.position())
+        if event.button() == Qt.MouseButton.LeftButton and cell > 0 and self._image(cell) is not None:
+            self.open_requested.emit(cell - 1)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._hover(-1)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        event.ignore()  # keys move the run
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            cell = self._cell_at(QPointF(event.pos()))
+            tip = ""
+            if cell > 0 and self._image(cell) is not None:
+                tip = self.tr("Open this fork in Carve, with all its steps")
+            QToolTip.showText(event.globalPos(), tip, self)
+            return True
+        return super().event(event)
+
+
+def _fitted(box: QRectF, image: QImage | None) -> QRectF:
+    """The largest place in a box that has the shape of a picture."""
+    if image is None or image.width() == image.height():
+        return box
+    scale = min(box.width() / image.width(), box.height() / image.height())
+    place = QRectF(0, 0, image.width() * scale, image.height() * scale)
+    place.moveCenter(box.center())
+    return place

@@ -1,0 +1,531 @@
+"""The page "Decided when?": forks of the run on the page Carve, at each of its steps, and what they share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from PySide6.QtCore import QSettings, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.texts import decimal_text
+from sculptor_app.core.trajectory.events import ForkEnded
+from sculptor_app.core.trajectory.levels import FIRST_FORK_STEP, LEAST_CORRELATION, phase_of
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.session import engine as access
+from sculptor_app.session.grid_run import ForkRunner
+from sculptor_app.session.runner import RunState, SamplingRunner
+from sculptor_app.ui.fields.field_grid import FieldGrid
+from sculptor_app.ui.fields.inputs import ChoiceBox
+from sculptor_app.ui.playback.page import FigureViews, Page, scrubber_column
+from sculptor_app.ui.playback.presenter import PlaybackPresenter
+from sculptor_app.ui.playback.run_panel import BlockPanel, RunPanel, block_fold
+from sculptor_app.ui.playback.stage import StageTitle
+from sculptor_app.ui.playback.texts import StepClock, run_title
+from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.when.fan import Fan
+from sculptor_app.ui.widgets.bars import MessageBar
+from sculptor_app.ui.widgets.basics import ElidedLabel
+from sculptor_app.ui.widgets.folding import Folds
+from sculptor_app.ui.widgets.names import band_name, display, phase_name
+from sculptor_app.ui.widgets.picture_source import shrunk, to_image
+from sculptor_app.ui.widgets.timeline import Timeline
+from sculptor_app.ui.widgets.transport import TransportBar
+
+if TYPE_CHECKING:
+    from sculptor_app.core.requests.request import RunRequest
+    from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.core.trajectory.step import Frame
+    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.measures.likeness import Curve, Decision
+    from sculptor_app.ui.plots.decision_plot import DecisionPlot
+
+FORKS = (3, 4, 6, 8, 12, 16)
+USUAL_FORKS = 6
+
+MOST_PX = 384
+"""Longer side of a fork's picture that is kept: there are hundreds of them."""
+
+
+@dataclass
+class Study:
+    """What is known of the forks of one run."""
+
+    forks: int  # at each step
+    decisions: list[Decision] = field(default_factory=list)
+    pictures: dict[int, list[QImage | None]] = field(default_factory=dict)  # of the forks at each step
+    ending: str = ""  # how the measuring ended
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        from sculptor_app.measures.likeness import curves_of  # numpy comes with it
+
+        return curves_of(self.decisions)
+
+
+class WhenPage(Page):
+    """Forks of a run under its own scrubber, and curves of how alike they come out.
+
+    Args:
+        runner: Does the model's work.
+        run: The run on the page Carve that can be forked; None where there is none.
+        carve: Makes one there.
+    """
+
+    open_requested = Signal(object, int, object, bool)  # run, step, request of a fork, whether its noise is laid on
+
+    def __init__(
+        self,
+        runner: SamplingRunner,
+        run: Callable[[], Trajectory | None],
+        carve: Callable[[], object],
+        settings: QSettings,
+        messages: MessageBar,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(settings, messages, parent)
+        self._run_of_carve, self._carve = run, carve
+        self._runner = runner
+        self._forking = ForkRunner(runner, self)
+        self._studies: WeakKeyDictionary[AnyTrajectory, Study] = WeakKeyDictionary()
+        self._measured: Trajectory | None = None  # the run that is being forked
+        self._waits_for_run = False  # it is to be forked as soon as Carve has made it
+        self._done = self._asked = 0
+        self._pace, self._stepped_s = StepClock(), 0.0
+        self._is_led = False  # by the forks as they come, until a person chooses a step
+        self.plot: DecisionPlot | None = None
+        self._make_parts()
+        self._lay_out()
+        self.presenter = _WhenPresenter(self)
+        self.views = FigureViews(self.session, self._figures, self._plot_image)
+        self._restore()
+        self._connect()
+        self._render()
+
+    # Making
+
+    def _make_parts(self) -> None:
+        self.header = StageTitle(self)
+        self.answer, self.about = ElidedLabel("", self), ElidedLabel("", self)
+        self.answer.setFont(fonts.title())
+        self.about.setProperty("tone", "muted")
+        self.fan = Fan(self)
+        self.timeline, self.transport = Timeline(self), TransportBar(self)
+        self.transport.leave_out_film()
+        self.transport.leave_out_following()
+        self.timeline.set_mark_word(self.tr("decided:"))
+        self.run_panel = ForkPanel(self)
+        self.forks = ChoiceBox([(str(count), str(count)) for count in FORKS], self)
+        self.forks.setCurrentIndex(FORKS.index(USUAL_FORKS))
+        self.forks.setToolTip(self.tr("More of them make the curves surer, and take longer."))
+        self.closer = QCheckBox(self.tr("Look closer where\nsomething is decided"), self)
+        self.closer.setChecked(True)
+        self.closer.setToolTip(
+            self.tr("Goes on between two steps, until it is known to the step when each band was decided.")
+        )
+
+    def _lay_out(self) -> None:
+        controls = QWidget(self)
+        column = QVBoxLayout(controls)
+        column.setContentsMargins(16, 14, 16, 0)
+        column.setSpacing(10)
+        self.title = QLabel(self.tr("The forks"), controls)
+        self.title.setFont(fonts.strong())
+        self.grid = FieldGrid([[(self.tr("Forks at each step"), self.forks)]], controls)
+        hint = QLabel(
+            self.tr(
+                "A fork goes on from a step of the run with other noise. What all forks of a step share was decided "
+                "by then."
+            ),
+            controls,
+        )
+        hint.setWordWrap(True)
+        hint.setProperty("tone", "muted")
+        for widget in (self.title, self.grid, self.closer, hint):
+            column.addWidget(widget)
+        column.addStretch(1)
+        block = BlockPanel(controls, lambda height_px: None, self.run_panel, self)
+        left = block_fold(block, [self.title], self.tr("The forks"), self)
+        self.folds = Folds("when", {"block": left}, self)
+        self.folds.restore(self.settings)
+        middle = QWidget(self)
+        middle.setProperty("ground", "well")
+        middle.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        stacked = QVBoxLayout(middle)
+        stacked.setContentsMargins(16, 12, 16, 0)
+        stacked.setSpacing(6)
+        for line in (self.header, self.answer, self.about):
+            stacked.addWidget(line)
+        stacked.addWidget(self.fan, 4)
+        ground = QWidget(self)  # the plot's is that of the window
+        self._plot_place = QVBoxLayout(ground)
+        self._plot_place.setContentsMargins(16, 10, 16, 6)
+        below = QVBoxLayout()
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(0)
+        below.addWidget(middle, 5)
+        below.addWidget(ground, 5)
+        upper = QHBoxLayout()
+        upper.addWidget(left)
+        upper.addLayout(below, 1)
+        whole = QVBoxLayout(self)
+        whole.addLayout(upper, 1)
+        whole.addLayout(scrubber_column(self.transport, self.timeline))
+        for layout in (upper, whole):
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(0)
+
+    def _connect(self) -> None:
+        self.run_panel.start_requested.connect(self.start)
+        self.run_panel.stop_requested.connect(self.stop)
+        self.fan.open_requested.connect(self._open)
+        self._forking.fork_ended.connect(self._take_fork)
+        self._forking.decided.connect(self._take_decision)
+        self._forking.ended.connect(self._end)
+        self._forking.busy_changed.connect(self._show_state)
+        self._runner.state_changed.connect(self._show_state)
+        self.forks.currentIndexChanged.connect(self._render)
+        for view in (self.timeline, self.transport):
+            view.step_requested.connect(self._let_lead_go)
+
+    # Page ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        return self._forking.is_busy
+
+    @property
+    def can_start(self) -> bool:
+        return not self.is_busy
+
+    @property
+    def status_text(self) -> str:
+        return self.about.text()
+
+    def full_screen_parts(self) -> tuple[QWidget, ...]:
+        return self.fan, self.timeline
+
+    def enter(self) -> None:
+        """Show the run that the page Carve has, and build the plot."""
+        screen = self.screen()
+        if screen is not None:
+            self.presenter.clock.set_frame_rate(screen.refreshRate())
+        self.take_run()
+        if self.plot is None:
+            QTimer.singleShot(0, self.build_plot)
+
+    @Slot()
+    def build_plot(self) -> None:
+        """Load pyqtgraph and build the plot; once."""
+        if self.plot is None:
+            from sculptor_app.ui.plots.decision_plot import DecisionPlot
+
+            self.plot = DecisionPlot(self)
+            self._plot_place.addWidget(self.plot)
+            self.plot.step_requested.connect(self._let_lead_go)
+            self.plot.step_requested.connect(self.session.go_to)
+            self._show_run_in_plot()
+            self._render()
+
+    @Slot()
+    def take_run(self) -> None:
+        """Another run is on the page Carve: show it, unless forks of one are being made here."""
+        run = self._run_of_carve()
+        if run is not None and run is not self.session.trajectory and not self.is_busy:
+            self.session.show(run, None, running=False)
+            self._show_run_in_plot()
+            self.presenter.clock.flush()
+        if run is not None and self._waits_for_run:
+            self._waits_for_run = False
+            self.start()
+        self._render()
+
+    @Slot()
+    def start(self) -> None:
+        """Fork the run at its steps; where there is none, the page Carve makes one first."""
+        if self.is_busy:
+            return
+        run = self._run
+        self.messages.clear()
+        if run is None:
+            self._waits_for_run = True
+            self._carve()
+            self._render()
+            return
+        count = int(self.forks.currentData())
+        study = self._studies.get(run)
+        if study is None or study.forks != count:
+            study = self._studies[run] = Study(count)
+        measured = {each.step for each in study.decisions}
+        study.pictures = {step: images for step, images in study.pictures.items() if step in measured}
+        self._measured, self._is_led = run, True
+        self._done = len(measured) * count
+        self._asked = len({*access.decision_steps(run), *measured}) * count
+        self._pace, self._stepped_s = StepClock(), time.monotonic()
+        self._forking.start(run, count, tuple(study.decisions), self.closer.isChecked())
+        self.run_panel.begin()
+        self._render()
+
+    @Slot()
+    def stop(self) -> None:
+        self._waits_for_run = False
+        self._forking.stop()
+
+    def save_choices(self) -> None:
+        super().save_choices()
+        self.settings.setValue("when/forks", self.forks.currentData())
+        self.settings.setValue("when/closer", self.closer.isChecked())
+
+    def _restore(self) -> None:
+        row = self.forks.findData(str(self.settings.value("when/forks", "")))
+        if row >= 0:
+            self.forks.setCurrentIndex(row)
+        self.closer.setChecked(bool(self.settings.value("when/closer", True, type=bool)))
+
+    def shutdown(self) -> None:
+        self.presenter.clock.stop()
+
+    # What comes of it ---------------------------------------------------------------------------------------------
+
+    @property
+    def _run(self) -> Trajectory | None:
+        """The run on screen, where it is that of the page Carve and can be forked."""
+        run = self._run_of_carve()
+        return run if run is not None and run is self.session.trajectory else None
+
+    @property
+    def study(self) -> Study | None:
+        """What is known of the run on screen."""
+        run = self.session.trajectory
+        return None if run is None else self._studies.get(run)
+
+    @Slot(object)
+    def _take_fork(self, ended: ForkEnded) -> None:
+        run = self._measured
+        study = None if run is None else self._studies.get(run)
+        if run is None or study is None:
+            return
+        images = study.pictures.setdefault(ended.step, [None] * study.forks)
+        images[ended.number] = image_of(ended.picture, run)
+        self._done += 1
+        self._asked = max(self._asked, -(-self._done // study.forks) * study.forks)
+        now = time.monotonic()
+        self._pace.add(now - self._stepped_s)
+        self._stepped_s = now
+        self.run_panel.set_forks(self._done, self._asked, self._pace.mean_s, self._is_refining)
+        if self._is_led and self.session.position != ended.step:
+            self.session.go_to(ended.step)
+        self.presenter.clock.request()
+
+    @property
+    def _is_refining(self) -> bool:
+        """Whether all steps that were asked for are there, and it is looked closer between them."""
+        run, study = self._measured, None if self._measured is None else self._studies.get(self._measured)
+        if run is None or study is None:
+            return False
+        return {each.step for each in study.decisions} >= set(access.decision_steps(run))
+
+    @Slot(object)
+    def _take_decision(self, decision: Decision) -> None:
+        study = None if self._measured is None else self._studies.get(self._measured)
+        if study is not None:
+            study.decisions.append(decision)
+            self._render()
+
+    @Slot(str, object)
+    def _end(self, outcome: str, error: Exception | None) -> None:
+        run, self._measured = self._measured, None
+        study = None if run is None else self._studies.get(run)
+        if study is not None:
+            measured = {each.step for each in study.decisions}
+            study.pictures = {step: images for step, images in study.pictures.items() if step in measured}
+            count = len(measured) * study.forks
+            study.ending = {
+                "finished": self.tr("{0} forks at {1} steps"), "cancelled": self.tr("stopped after {0} forks"),
+            }.get(outcome, self.tr("failed after {0} forks")).format(count, len(measured))  # fmt: skip
+        if outcome == "failed":
+            told = error if isinstance(error, SculptorError) else None
+            self.messages.show_message(
+                display(told.message) if told else self.tr("The run cannot be forked: {0}.").format(error),
+                display(told.advice) if told else self.tr("Make another run, and try it with that."),
+            )
+        self._render()
+        self.ability_changed.emit()
+
+    @Slot(int)
+    def _let_lead_go(self, _: int = 0) -> None:
+        self._is_led = False
+
+    @Slot(int)
+    def _open(self, number: int) -> None:
+        run, step = self._run, self.shown_step
+        if run is not None and step is not None:
+            request, laid_on = access.fork_at(run, step, number)
+            self.open_requested.emit(run, step, request, laid_on)
+
+    def _figures(self) -> tuple[RunRequest, int, list[Decision]] | None:
+        run, study = self.session.trajectory, self.study
+        return None if run is None or study is None else (run.info.request, study.forks, list(study.decisions))
+
+    def _plot_image(self) -> QImage | None:
+        return None if self.plot is None or self.plot.is_empty else self.plot.grab().toImage()
+
+    # Display ------------------------------------------------------------------------------------------------------
+
+    @property
+    def shown_step(self) -> int | None:
+        """The step whose forks are shown: of those that have any the nearest to the one on the scrubber."""
+        study, here = self.study, self.session.position
+        if study is None or not study.pictures:
+            return None
+        return min(study.pictures, key=lambda step: (abs(step - here), step))
+
+    def show_step(self) -> None:
+        """Show the forks of the step on the scrubber."""
+        study, step = self.study, self.shown_step
+        count = study.forks if study is not None else int(self.forks.currentData())
+        images: list[QImage | None] = [None] * count if study is None or step is None else study.pictures[step]
+        self.fan.set_pictures(self._whole_picture(), images)
+        self.about.setText(self._about(step))
+        if self.plot is not None:
+            self.plot.set_step(self.session.position)
+
+    def _about(self, step: int | None) -> str:
+        """What the forks on screen share, in a sentence."""
+        study, run = self.study, self.session.trajectory
+        if study is None or run is None or step is None:
+            return self._story()
+        if step == 0:
+            where = self.tr("Other noise altogether")
+        else:
+            where = self.tr("These forks part at step {0}").format(step)
+            phase = phase_of(run.levels[step - 1])
+            where += f" ({phase_name(phase.key)})" if phase is not None else ""
+        decision = next((each for each in study.decisions if each.step == step), None)
+        if decision is None:
+            return where
+        shared = [band_name(key) for key, name in _bands() if decision.likeness.get(name, 0) >= LEAST_CORRELATION]
+        open_ = [band_name(key) for key, name in _bands() if decision.likeness.get(name, 1) < LEAST_CORRELATION]
+        parts = [where]
+        if shared:
+            parts.append(self.tr("they share what is {0}").format(", ".join(shared)))
+        if open_:
+            parts.append(self.tr("still open: {0}").format(", ".join(open_)))
+        return " · ".join(parts)
+
+    def _story(self) -> str:
+        if self._waits_for_run:
+            return self.tr("The run itself is carved first…")
+        if self.session.trajectory is None:
+            return self.tr("No run has been carved yet: Start makes one first.")
+        return self.tr("Start forks this run at its steps, and shows what the forks share.")
+
+    def _whole_picture(self) -> QImage | None:
+        run = self.session.trajectory
+        if run is None or not run.is_complete:
+            return None
+        last = run.state(run.last) / run.levels[run.last].scale
+        return image_of(last, run)
+
+    @Slot()
+    def _render(self) -> None:
+        run, study = self.session.trajectory, self.study
+        self.header.set_parts(() if run is None else run_title(run))
+        curves = {} if study is None else study.curves
+        if self.plot is not None:
+            self.plot.set_curves(curves)
+        self.answer.setText(self._answer(curves))
+        marks = [(key, by) for key, name in _bands() if name in curves and (by := self._known(curves[name]))]
+        if run is not None:
+            self.timeline.set_settled(
+                marks,
+                self.tr("{{0}}: forks from here on are alike to {0}").format(decimal_text(LEAST_CORRELATION)),
+            )
+        if not self.is_busy:
+            self.run_panel.set_ended("" if study is None else study.ending)
+        self._show_state()
+        self.show_step()
+        self.status_changed.emit()
+
+    def _known(self, curve: Curve) -> int | None:
+        """By which step something was decided; None while that is still looked for."""
+        by, after = curve.decided_by()
+        return None if by is None or (self.is_busy and by - after > 1 and by > FIRST_FORK_STEP) else by
+
+    def _answer(self, curves: dict[str, Curve]) -> str:
+        """By which step each band was decided."""
+        told = []
+        for key, name in _bands():
+            if name not in curves or not curves[name].steps:
+                continue
+            by, after = curves[name].decided_by()
+            if by is None:
+                continue
+            sure = by - after <= 1 or after < 0 or by == FIRST_FORK_STEP
+            told.append(f"{band_name(key)} {by}" if sure else self.tr("{0} {1}–{2}").format(
+                band_name(key), after + 1, by))  # fmt: skip
+        if not told:
+            return self.tr("When was it decided?")
+        return self.tr("Decided by step: {0}").format(" · ".join(told))
+
+    @Slot()
+    def _show_state(self) -> None:
+        busy = self.is_busy
+        self.forks.setEnabled(not busy)
+        self.closer.setEnabled(not busy)
+        state = self._runner.state if busy else RunState.IDLE
+        self.run_panel.set_state(state, busy and self._runner.is_waiting)
+        if not busy and self.study is not None:
+            self.run_panel.set_ended(self.study.ending)
+        self.ability_changed.emit()
+
+    def _show_run_in_plot(self) -> None:
+        run = self.session.trajectory
+        if self.plot is not None and run is not None:
+            self.plot.set_plan(self.session.spans, run.planned_steps)
+
+
+class _WhenPresenter(PlaybackPresenter):
+    """Timeline and transport of the run, and the forks of the step on the scrubber."""
+
+    def __init__(self, page: WhenPage) -> None:
+        super().__init__(page.session, page.timeline, page.transport, page)
+        self._page = page
+
+    def draw_views(self, trajectory: AnyTrajectory, step: int, last: int) -> None:
+        self._page.show_step()
+
+
+class ForkPanel(RunPanel):
+    """Start, Stop and the progress of forks."""
+
+    def begin(self) -> None:
+        """Forks are about to be made."""
+        self.pace.setText("")
+
+    def set_forks(self, done: int, asked: int, mean_s: float | None, is_refining: bool) -> None:
+        """Show how many forks there are; while it is looked closer nobody knows how many there will be."""
+        self.set_progress(done, asked, None if is_refining else mean_s)
+        self.pace.setText(self.tr("looking closer") if is_refining else "")
+
+
+def _bands() -> list[tuple[str, str]]:
+    """Key and name of each band, the coarsest first."""
+    from sculptor_app.measures.spectrum import BANDS
+
+    return [(band.key, band.name) for band in BANDS]
+
+
+def image_of(picture: Frame, run: AnyTrajectory) -> QImage | None:
+    """A clean picture of a run's as it is shown, no larger than is kept."""
+    from sculptor_app.measures.pictures import coloured  # numpy comes with it
+
+    image = to_image(coloured(picture, FrameKind.CURRENT_GUESS, run.info.space, run.info.latent_map))
+    if image is not None and max(image.width(), image.height()) > MOST_PX:
+        return shrunk(image, MOST_PX)
+    return image

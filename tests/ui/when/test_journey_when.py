@@ -1,0 +1,197 @@
+"""The page "Decided when?": forks of the run on the page Carve, the curves that they give, and a fork opened."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
+
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.session import engine as access
+from sculptor_app.ui.when.page import WhenPage, image_of
+from tests.helpers.window import RUN_MS, Driver
+
+
+class Asker:
+    """A person who asks when something was decided."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        page = driver.window.bench.pages.show("when")
+        assert isinstance(page, WhenPage)
+        self.page = page
+        page.build_plot()
+        page.forks.setCurrentIndex(page.forks.findData("3"))
+
+    def start(self) -> None:
+        QTest.mouseClick(self.page.run_panel.button, Qt.MouseButton.LeftButton)
+
+    def wait_for_end(self) -> None:
+        self.driver.qtbot.waitUntil(lambda: not self.page.is_busy, timeout=RUN_MS)
+        self.page.presenter.clock.flush()
+
+    def ask(self) -> None:
+        self.start()
+        self.driver.qtbot.waitUntil(lambda: self.page.is_busy, timeout=RUN_MS)
+        self.wait_for_end()
+
+    @property
+    def steps(self) -> list[int]:
+        return sorted(each.step for each in self.page.study.decisions)
+
+
+@pytest.fixture
+def asker(ready: Driver) -> Asker:
+    ready.run(8)
+    return Asker(ready)
+
+
+def test_the_curves_grow_and_every_step_has_its_forks(asker: Asker) -> None:
+    page = asker.page
+    assert page.plot.is_empty
+    page.closer.setChecked(False)
+    asker.ask()
+    run = asker.driver.session.trajectory
+    assert asker.steps == list(access.decision_steps(run))
+    assert page.plot._curves["pixels"].steps == tuple(asker.steps)
+    assert not page.plot.is_empty
+    for step in asker.steps:
+        page.session.go_to(step)
+        page.presenter.clock.flush()
+        assert page.shown_step == step
+        assert all(image is not None for image in page.fan.pictures)
+        assert len(page.fan.pictures) == 3
+        assert (f"part at step {step}" if step else "Other noise altogether") in page.about.text()
+    assert page.run_panel.line.text() == f"{3 * len(asker.steps)} forks at {len(asker.steps)} steps"
+
+
+def test_another_count_measures_anew_and_the_same_goes_on(asker: Asker) -> None:
+    page = asker.page
+    page.closer.setChecked(False)
+    asker.ask()
+    first = list(page.study.decisions)
+    asker.ask()
+    assert page.study.decisions == first
+    page.forks.setCurrentIndex(page.forks.findData("4"))
+    asker.ask()
+    assert page.study.decisions != first
+    assert {len(images) for images in page.study.pictures.values()} == {4}
+
+
+def test_a_fork_opens_in_carve_and_is_the_picture_that_was_clicked(asker: Asker) -> None:
+    page, session = asker.page, asker.driver.session
+    page.closer.setChecked(False)
+    asker.ask()
+    whole = session.trajectory
+    page.session.go_to(4)
+    page.presenter.clock.flush()
+    step, wanted = page.shown_step, page.fan.pictures[1]
+    QTest.mouseClick(page.fan, Qt.MouseButton.LeftButton, pos=page.fan.cell_rect(2).center().toPoint())
+    assert asker.driver.window.bench.pages.current == "carve"
+    asker.driver.wait_for_end()
+    fork = session.trajectory
+    assert fork is not whole
+    assert fork.is_complete
+    assert fork.info.forks[-1].step in (step, step - 1)  # back by a level where noise was laid on
+    np.testing.assert_array_equal(fork.state(step - 2), whole.state(step - 2))
+    assert image_of(fork.state(fork.last) / fork.levels[-1].scale, fork) == wanted
+    page_again = asker.driver.window.bench.pages.show("when")
+    assert page_again.session.trajectory is fork  # whose forks can be asked about next
+    assert page_again.study is None
+    asker.driver.window.panels.run_control.show_run_before()
+    assert page_again.session.trajectory is whole
+    assert page_again.study is not None  # nothing of it is lost
+
+
+def test_a_stop_keeps_what_is_measured_and_start_goes_on(asker: Asker) -> None:
+    page = asker.page
+    page.closer.setChecked(False)
+    asker.start()
+    asker.driver.qtbot.waitUntil(lambda: page.study is not None and bool(page.study.decisions), timeout=RUN_MS)
+    page.stop()
+    asker.wait_for_end()
+    kept = list(page.study.decisions)
+    assert set(page.study.pictures) == {each.step for each in kept}
+    asker.ask()
+    assert page.study.decisions[: len(kept)] == kept
+    assert asker.steps == list(access.decision_steps(asker.driver.session.trajectory))
+
+
+def test_without_a_run_start_carves_one_first(ready: Driver) -> None:
+    ready.set_steps(6)
+    asker = Asker(ready)
+    page = asker.page
+    page.closer.setChecked(False)
+    assert "No run has been carved yet" in page.about.text()
+    asker.start()
+    ready.qtbot.waitUntil(lambda: page.study is not None and bool(page.study.decisions), timeout=RUN_MS)
+    asker.wait_for_end()
+    assert page.session.trajectory is ready.session.trajectory
+    assert ready.window.bench.pages.current == "when"
+
+
+def test_a_run_in_carve_ends_the_forks(asker: Asker) -> None:
+    page, driver = asker.page, asker.driver
+    asker.start()
+    driver.qtbot.waitUntil(lambda: page.is_busy, timeout=RUN_MS)
+    driver.window.bench.pages.show("carve")
+    driver.run(4)
+    assert not page.is_busy
+    assert page.run_panel.button.text() == "Start"
+    driver.window.bench.pages.show("when")
+    assert page.session.trajectory is driver.session.trajectory
+
+
+def test_what_goes_wrong_is_said(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_):
+        raise SculptorError("The forks fell off.", "Glue them.")
+        yield
+
+    monkeypatch.setattr(access, "decisions", failing)
+    asker.ask()
+    assert asker.page.messages.message.startswith("The forks fell off.")
+    assert asker.page.run_panel.button.isEnabled()
+
+
+def test_the_figures_are_saved_as_the_command_goes_on_from_them(
+    asker: Asker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asker.page.closer.setChecked(False)
+    asker.ask()
+    path = tmp_path / "curve.json"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path.with_suffix("")), ""))
+    files = asker.driver.window.bench.menus.files
+    with asker.driver.qtbot.waitSignal(files.writer.saved, timeout=RUN_MS):
+        asker.driver.window.bench.menus.actions["save_numbers"].trigger()
+    content = json.loads(path.read_text())
+    assert [one["step"] for one in content["results"]] == asker.steps
+    from sculptor_app.exports.decisions import read_decisions
+
+    run = asker.driver.session.trajectory
+    assert len(read_decisions(path, run.info.request, 3)) == len(asker.steps)
+
+
+def test_clicking_the_plot_goes_to_a_step_and_the_timeline_says_what_was_decided(asker: Asker) -> None:
+    page = asker.page
+    asker.ask()
+    canvas = page.plot.canvas
+    x = canvas.mapFromScene(canvas.view.mapViewToScene(QPoint(5, 0))).x()
+    QTest.mouseClick(canvas.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(x, canvas.height() // 2))
+    assert page.session.position == 5
+    for key, name in (("layout", "coarse"), ("polish", "finest")):
+        curve = page.plot._curves[name]
+        by, after = curve.decided_by() if curve.steps else (None, -1)
+        if by:
+            assert by - after == 1 or by == 2  # known to the step
+            assert (key, by) in page.timeline._marks
+
+
+def test_the_choices_are_remembered(asker: Asker) -> None:
+    asker.page.closer.setChecked(False)
+    asker.page.save_choices()
+    settings = asker.page.settings
+    assert settings.value("when/forks") == "3"
+    assert settings.value("when/closer", type=bool) is False
