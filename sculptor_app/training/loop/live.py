@@ -57,7 +57,7 @@ from sculptor_app.training.records.run_folder import RENDERS as RENDERS_FOLDER
 
 RENDERS_AT_ONCE = 24
 """So few that a stop need not wait long, and that the bar moves."""
-PreparedPictures = Generator[Preparing | Message, None, PictureSet | None]
+PreparedPictures = Generator[Preparing, None, PictureSet | None]
 EMIT_EVERY_S = 0.25
 """A step can take less time than a person needs to read a number."""
 
@@ -246,7 +246,7 @@ def get_pictures(folder: Path, plan: Plan, message: Callable[[str], None], stop:
         message: Called with sentences about what is skipped.
 
     Yields:
-        How far it is, and a sentence where that takes longer.
+        How far it is, with a sentence where the next pictures take longer.
 
     Returns:
         The set; None where it was broken off.
@@ -265,9 +265,7 @@ def _render(folder: Path, plan: Plan, stop: threading.Event) -> PreparedPictures
         if stop.is_set():
             return None
         if not (folder / shard_name(first)).exists():
-            if sentence := compiled.notice("cpu"):
-                yield Message(sentence)
-            yield Preparing(True, first, plan.renders)
+            yield Preparing(True, first, plan.renders, compiled.notice("cpu"))
             write_shard(folder, first, plan.size, forms=plan.forms, count=min(RENDERS_AT_ONCE, plan.renders - first))
     return ShardSet(folder, plan.size)
 

@@ -112,6 +112,7 @@ class Preparing:
     is_rendering: bool  # else a folder is read
     done: int  # pictures so far
     of: int  # pictures in all
+    note: str = ""  # a sentence about what is waited for until the next event; empty where there is nothing to say
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class LearnPage(Page):
         self._run: RunSummary | None = None
         self._seen = 0  # pictures, by the run
         self._reports: list[Report] = []
+        self._waited_for = ""  # a sentence, while pictures are made
         self._entered = False
         self._lay_out()
         self._connect()
@@ -162,6 +163,7 @@ class LearnPage(Page):
             return
         plan = self.settings_panel.plan()
         self.messages.clear()
+        self._waited_for = ""
         if state is TrainingState.PAUSED:
             self.learner.resume()
         elif plan is not None:
@@ -214,6 +216,7 @@ class LearnPage(Page):
         done = self.tr("{0:,} of {1:,}").format(event.done, event.of)
         activity = self.tr("rendering sculptures") if event.is_rendering else self.tr("reading pictures")
         self.run_panel.show_progress(event.done / max(1, event.of), done, activity)
+        self._waited_for = event.note
         self._invite()
 
     def _invite(self) -> None:
@@ -225,7 +228,8 @@ class LearnPage(Page):
         elif self.learner.state is not TrainingState.IDLE:
             title = self.tr("Starting: reading the pictures…") if reads else ""
             title = title or self.tr("Starting: rendering the first pictures…")
-        self.samples.set_invitation(title, "")
+        is_waiting = self.learner.state is TrainingState.PREPARING
+        self.samples.set_invitation(title, self._waited_for if is_waiting else "")
 
     def _show_learned(self, event: Learned) -> None:
         self._seen = event.pictures  # not every step is reported

@@ -185,7 +185,14 @@ def test_a_stop_is_obeyed_before_anything_is_learned(driver: LearnDriver) -> Non
     assert "Press Start" not in driver.page.samples.text.text()
     driver.page._take(Preparing(is_rendering=True, done=360, of=480))
     assert driver.run_panel.line.text() == "360 of 480"
+    driver.page._take(Preparing(is_rendering=True, done=0, of=480, note="The renderer is compiled."))
+    assert driver.page.samples.text.text() == "The renderer is compiled."
+    assert driver.messages.message == ""  # no notice, which would lie over other pages
+    driver.page._take(Preparing(is_rendering=True, done=24, of=480))
+    assert "compiled" not in driver.page.samples.text.text()
+    driver.page._take(Preparing(is_rendering=True, done=0, of=480, note="The renderer is compiled."))
     driver.page.stop()
+    assert "compiled" not in driver.page.samples.text.text()
     driver.wait_for(TrainingState.IDLE)
     assert driver.run_panel.go.isEnabled()
     assert "what noise looks like" in driver.page.samples.title.text()  # nothing is on its way any more
