@@ -40,6 +40,7 @@ PARTS = (
     "dialogs",
     "drown",
     "why",
+    "when",
     "learn",
     "loras",
     "compare",
@@ -122,7 +123,8 @@ class Shots:
         takers = {
             "menus": self._take_menus, "lists": self._take_lists, "bars": self._take_bars,
             "full-screen": self._take_full_screen, "dialogs": self._take_dialogs, "drown": self._take_drown,
-            "why": self._take_why, "learn": self._take_learn, "loras": self._take_loras, "compare": self._take_compare,
+            "why": self._take_why, "when": self._take_when, "learn": self._take_learn, "loras": self._take_loras,
+            "compare": self._take_compare,
         }  # fmt: skip
         for part in (part for part in takers if part in parts):
             self._press("Ctrl+1")
@@ -134,7 +136,7 @@ class Shots:
     def _take_pages(self) -> None:
         """The pages before a run."""
         self._shoot("carve-empty")
-        for page, name in ((2, "drown"), (4, "why"), (3, "learn")):
+        for page, name in ((2, "drown"), (4, "why"), (5, "when"), (3, "learn")):
             self._press(f"Ctrl+{page}")
             self._shoot(name, seconds=2.5)
         self._press("Ctrl+1")
@@ -246,6 +248,24 @@ class Shots:
         page.enlarge(0)
         self._settle(1)
         self._shoot("why-enlarged")
+
+    def _take_when(self) -> None:
+        """The forks of a run: while they are made, and when all are there."""
+        self._press("Ctrl+5")
+        page = self._window.bench.pages.page
+        self._wait(lambda: page.plot is not None)
+        page.forks.setCurrentIndex(page.forks.findData("3"))
+        self._shoot("when-empty")
+        page.start()
+        self._wait(lambda: page.study is not None and len(page.study.decisions) > 3)
+        self._shoot("when-running")
+        self._wait(lambda: not page.is_busy)
+        page.session.go_to(4)
+        self._settle(1)
+        self._shoot("when")
+        self._press("F11")
+        self._shoot("when-full-screen")
+        self._press("F11")
 
     def _take_learn(self) -> None:
         """While a model learns, and when it was stopped."""

@@ -61,7 +61,7 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     forks.add_argument("--forks", type=whole_number("number of forks", 2, MOST_FORKS), default=8, metavar="N",
                        help="pictures for each step of each run (8)")  # fmt: skip
     forks.add_argument("--at", type=_steps, metavar="K,K,…", help="steps to fork at; 0 is other noise altogether "
-                       "(0, and eight steps over the run)")  # fmt: skip
+                       "(0, and nine steps over the run)")  # fmt: skip
     forks.add_argument("--closer", action="store_true",
                        help="look closer, step by step, where something is decided between two of them")  # fmt: skip
     parser.add_argument("--json", type=file_path, metavar="FILE",

@@ -197,5 +197,6 @@ def usual_steps(steps: int, first: int = 0) -> tuple[int, ...]:
         first: 0 where the run can be made with other noise altogether, `FIRST_FORK_STEP` where not.
     """
     shares = (0.04, 0.08, 0.12, 0.2, 0.3, 0.4, 0.6, 0.8)
-    found = {first, *(max(FIRST_FORK_STEP, round(steps * share)) for share in shares)}
+    found = {first, steps - 1, *(max(FIRST_FORK_STEP, round(steps * share)) for share in shares)}
+    found.discard(1)
     return tuple(sorted(k for k in found if k < steps))

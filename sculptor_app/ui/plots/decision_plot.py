@@ -82,11 +82,6 @@ class DecisionPlot(Chart):
         self.canvas.wheeled.connect(lambda notches: self._asked(self._cursor.step - notches))
         self.canvas.view.sigResized.connect(self._number_axes)
         self.canvas.setAccessibleName(self.tr("Plot of how alike forks come out, by the step at which they part"))
-        self.caption.setText(
-            self.tr("mean correlation of all pairs, 1: the same · dotted: {0}, above it counts as decided").format(
-                decimal_text(LEAST_CORRELATION)
-            )
-        )
         self.dress()
         self.set_plan((), 0)
 
@@ -108,6 +103,9 @@ class DecisionPlot(Chart):
         self._least.setVisible(not is_empty)
         shape = Qt.CursorShape.ArrowCursor if is_empty else Qt.CursorShape.PointingHandCursor
         self.canvas.viewport().setCursor(shape)
+        told = self.tr("mean correlation of all pairs, 1: the same · dotted: {0}, above it counts as decided")
+        form = self.tr("dashed: pairs of the same form") if "form" in curves else ""
+        self.caption.setText(" · ".join(filter(None, [told.format(decimal_text(LEAST_CORRELATION)), form])))
         self._draw()
         self._number_axes()
 

@@ -6,13 +6,23 @@ import functools
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontInfo,
+    QHelpEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.why.cell_layout import GridSpace, cell_layout
-from sculptor_app.ui.why.cell_paint import paint_picture
-from sculptor_app.ui.widgets.basics import Subject
+from sculptor_app.ui.widgets.basics import Subject, paint_frame
 
 MARGIN, GAP, CAPTION_PX = 2, 12, 22.0
 
@@ -66,8 +76,21 @@ class Fan(QWidget):
         return self._whole if cell == 0 else self._forks[cell - 1] if 0 < cell <= len(self._forks) else None
 
     def _boxes(self) -> list[QRectF]:
-        space = GridSpace(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN, GAP, CAPTION_PX)
+        space = GridSpace(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN, GAP, self._caption_px)
         return [QRectF(*rect).translated(MARGIN, MARGIN) for rect in cell_layout(1 + len(self._forks), space).pictures]
+
+    @property
+    def _type_scale(self) -> float:
+        """How much larger than usual its type is: it fills the screen of a lecture room, too."""
+        return self.fontInfo().pointSizeF() / QFontInfo(fonts.body()).pointSizeF()
+
+    @property
+    def _caption_px(self) -> float:
+        return round(CAPTION_PX * self._type_scale)
+
+    def _scaled(self, font: QFont) -> QFont:
+        font.setPointSizeF(QFontInfo(font).pointSizeF() * self._type_scale)
+        return font
 
     def _cell_at(self, point: QPointF) -> int:
         return next((cell for cell, box in enumerate(self._boxes()) if box.contains(point)), -1)
@@ -90,20 +113,21 @@ class Fan(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         tokens = theme().tokens
         painter = QPainter(self)
-        painter.setFont(fonts.small())
         for cell, box in enumerate(self._boxes()):
             image = self._image(cell)
             if image is None:
                 painter.setPen(QPen(QColor(tokens.hairline_strong), 1, Qt.PenStyle.DashLine))
                 painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
             else:
-                paint_picture(painter, _fitted(box, image), image)
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)  # they are clean pictures
+                painter.drawImage(_fitted(box, image), image)
+                paint_frame(painter, _fitted(box, image), tokens.hairline_strong)
             if cell == self._hovered and cell and image is not None:
                 painter.setPen(QPen(QColor(tokens.focus), 2))
                 painter.drawRect(_fitted(box, image).adjusted(-2, -2, 2, 2))
-            painter.setFont(fonts.small() if cell else fonts.small_strong())
+            painter.setFont(self._scaled(fonts.small() if cell else fonts.small_strong()))
             painter.setPen(QColor(tokens.text if cell == 0 else tokens.muted))
-            below = QRectF(box.left(), box.bottom() + 2, box.width(), CAPTION_PX - 4)
+            below = QRectF(box.left(), box.bottom() + 2, box.width(), self._caption_px - 4)
             painter.drawText(below, Qt.AlignmentFlag.AlignCenter, self.caption(cell))
         painter.end()
 

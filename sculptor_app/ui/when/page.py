@@ -26,7 +26,7 @@ from sculptor_app.ui.playback.page import FigureViews, Page, scrubber_column
 from sculptor_app.ui.playback.presenter import PlaybackPresenter
 from sculptor_app.ui.playback.run_panel import BlockPanel, RunPanel, block_fold
 from sculptor_app.ui.playback.stage import StageTitle
-from sculptor_app.ui.playback.texts import StepClock, run_title
+from sculptor_app.ui.playback.texts import StepClock, duration_text, run_title, time_taken_s
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.when.fan import Fan
 from sculptor_app.ui.widgets.bars import MessageBar
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sculptor_app.ui.plots.decision_plot import DecisionPlot
 
 FORKS = (3, 4, 6, 8, 12, 16)
-USUAL_FORKS = 6
+USUAL_FORKS = 4
 
 MOST_PX = 384
 """Longer side of a fork's picture that is kept: there are hundreds of them."""
@@ -346,8 +346,8 @@ class WhenPage(Page):
             study.pictures = {step: images for step, images in study.pictures.items() if step in measured}
             count = len(measured) * study.forks
             study.ending = {
-                "finished": self.tr("{0} forks at {1} steps"), "cancelled": self.tr("stopped after {0} forks"),
-            }.get(outcome, self.tr("failed after {0} forks")).format(count, len(measured))  # fmt: skip
+                "finished": self.tr("all {0} forks are there"), "cancelled": self.tr("stopped after {0} forks"),
+            }.get(outcome, self.tr("failed after {0} forks")).format(count)  # fmt: skip
         if outcome == "failed":
             told = error if isinstance(error, SculptorError) else None
             self.messages.show_message(
@@ -391,7 +391,10 @@ class WhenPage(Page):
         count = study.forks if study is not None else int(self.forks.currentData())
         images: list[QImage | None] = [None] * count if study is None or step is None else study.pictures[step]
         self.fan.set_pictures(self._whole_picture(), images)
-        self.about.setText(self._about(step))
+        about = self._about(step)
+        if about != self.about.text():
+            self.about.setText(about)
+            self.status_changed.emit()
         if self.plot is not None:
             self.plot.set_step(self.session.position)
 
@@ -403,7 +406,9 @@ class WhenPage(Page):
         if step == 0:
             where = self.tr("Other noise altogether")
         else:
-            where = self.tr("These forks part at step {0}").format(step)
+            is_here = step == self.session.position
+            where = (self.tr("These forks part at step {0}") if is_here else self.tr(
+                "The nearest forks part at step {0}")).format(step)  # fmt: skip
             phase = phase_of(run.levels[step - 1])
             where += f" ({phase_name(phase.key)})" if phase is not None else ""
         decision = next((each for each in study.decisions if each.step == step), None)
@@ -413,7 +418,7 @@ class WhenPage(Page):
         open_ = [band_name(key) for key, name in _bands() if decision.likeness.get(name, 1) < LEAST_CORRELATION]
         parts = [where]
         if shared:
-            parts.append(self.tr("they share what is {0}").format(", ".join(shared)))
+            parts.append(self.tr("decided by then: {0}").format(", ".join(shared)))
         if open_:
             parts.append(self.tr("still open: {0}").format(", ".join(open_)))
         return " · ".join(parts)
@@ -446,8 +451,6 @@ class WhenPage(Page):
                 marks,
                 self.tr("{{0}}: forks from here on are alike to {0}").format(decimal_text(LEAST_CORRELATION)),
             )
-        if not self.is_busy:
-            self.run_panel.set_ended("" if study is None else study.ending)
         self._show_state()
         self.show_step()
         self.status_changed.emit()
@@ -465,11 +468,12 @@ class WhenPage(Page):
                 continue
             by, after = curves[name].decided_by()
             if by is None:
+                told.append(self.tr("{0} after {1}").format(band_name(key), after))
                 continue
             sure = by - after <= 1 or after < 0 or by == FIRST_FORK_STEP
             told.append(f"{band_name(key)} {by}" if sure else self.tr("{0} {1}–{2}").format(
                 band_name(key), after + 1, by))  # fmt: skip
-        if not told:
+        if not told or (self.is_busy and len(self.study.decisions if self.study else ()) < 2):
             return self.tr("When was it decided?")
         return self.tr("Decided by step: {0}").format(" · ".join(told))
 
@@ -480,9 +484,18 @@ class WhenPage(Page):
         self.closer.setEnabled(not busy)
         state = self._runner.state if busy else RunState.IDLE
         self.run_panel.set_state(state, busy and self._runner.is_waiting)
-        if not busy and self.study is not None:
-            self.run_panel.set_ended(self.study.ending)
+        if not busy:
+            self.run_panel.pace.setText("")
+            self.run_panel.set_ended(self._estimate() if self.study is None else self.study.ending)
         self.ability_changed.emit()
+
+    def _estimate(self) -> str:
+        """How long the forks take, by the steps of the run itself; empty where they were not timed."""
+        run = self._run
+        if run is None or not (pace_s := time_taken_s(run) / max(1, run.last)):
+            return ""
+        evaluated = sum(run.planned_steps - max(0, step - 1) for step in access.decision_steps(run))
+        return self.tr("takes about {0}").format(duration_text(evaluated * int(self.forks.currentData()) * pace_s))
 
     def _show_run_in_plot(self) -> None:
         run = self.session.trajectory

@@ -52,6 +52,7 @@ def asker(ready: Driver) -> Asker:
 def test_the_curves_grow_and_every_step_has_its_forks(asker: Asker) -> None:
     page = asker.page
     assert page.plot.is_empty
+    assert page.run_panel.line.text().startswith("takes about ")
     page.closer.setChecked(False)
     asker.ask()
     run = asker.driver.session.trajectory
@@ -65,7 +66,8 @@ def test_the_curves_grow_and_every_step_has_its_forks(asker: Asker) -> None:
         assert all(image is not None for image in page.fan.pictures)
         assert len(page.fan.pictures) == 3
         assert (f"part at step {step}" if step else "Other noise altogether") in page.about.text()
-    assert page.run_panel.line.text() == f"{3 * len(asker.steps)} forks at {len(asker.steps)} steps"
+    assert page.run_panel.line.text() == f"all {3 * len(asker.steps)} forks are there"
+    assert asker.driver.window.panels.status_line.text() == page.about.text()
 
 
 def test_another_count_measures_anew_and_the_same_goes_on(asker: Asker) -> None:
