@@ -63,6 +63,7 @@ class CellGrid(QWidget):
         self._step, self._kind = 0, FrameKind.CURRENT_GUESS
         self._enlarged = -1
         self._hovered = -1
+        self._pressed = -1  # the cell that a second press opens, wherever it is by then
         self._pointer: QPointF | None = None  # where it is in this widget
         self._layout = CellLayout((), 1)
         self._background: QPixmap | None = None  # kept: it costs more than the pictures
@@ -80,14 +81,12 @@ class CellGrid(QWidget):
         is_other = arrangement.cells != self._arrangement.cells
         was_enlarged = self._enlarged >= 0
         if is_other:
-            self._enlarged = self._hovered = -1
+            self._enlarged = self._pressed = -1
         self._arrangement = arrangement
         self.set_runs(runs)
         self._lay_out()
         if is_other and was_enlarged:
             self.enlarge_requested.emit(-1)  # whoever names the large cell learns that it is gone
-        if self._pointer is not None:
-            self._tell_pixel()
 
     def set_runs(self, runs: Sequence[Trajectory]) -> None:
         """Show other runs of the same cells; pictures of those that stay are kept."""
@@ -263,6 +262,7 @@ class CellGrid(QWidget):
         if not count:
             self._layout = CellLayout((), 1)
             self._invalidate()
+            self._point_again()
             return
         left = cell_paint.widest(arrangement.row_titles, self.fontMetrics()) if arrangement.row_titles else 0
         space = GridSpace(
@@ -277,7 +277,14 @@ class CellGrid(QWidget):
         chosen = cell_layout if self._enlarged < 0 else enlarged_layout
         self._layout = chosen(count, space, arrangement.columns)
         self._invalidate()
+        self._point_again()
         self.laid_out.emit()
+
+    def _point_again(self) -> None:
+        """Under a pointer that rests there may be another cell now."""
+        if self._pointer is not None:
+            self._hover(self.cell_at(self._pointer))
+            self._tell_pixel()
 
     def _boxes(self) -> list[QRectF]:
         return [self.cell_rect(cell) for cell in range(len(self._layout.pictures))]
@@ -364,12 +371,18 @@ class CellGrid(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
             return
-        cell = self.cell_at(event.position())
-        large = self.enlarged_rect
+        cell, large = self.cell_at(event.position()), self.enlarged_rect
+        on_large = large is not None and large.contains(event.position())
+        self._pressed = -1 if on_large else cell  # the large one is opened by the first press
         if cell >= 0:
-            self._click(cell, large is not None and large.contains(event.position()))
+            self._click(cell, on_large)
         elif self._enlarged >= 0:
             self.enlarge_requested.emit(-1)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Open the cell that was meant: the first press has moved the cells, and another may lie here now."""
+        if event.button() == Qt.MouseButton.LeftButton and self._pressed >= 0:
+            self.open_requested.emit(self._pressed)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Ctrl and an arrow go from cell to cell, Return enlarges the first or opens the one that is large."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QRect, QSettings, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QSettings, Qt
 from PySide6.QtTest import QTest
 
 from sculptor_app.core.errors import SculptorError
@@ -180,6 +180,35 @@ def test_a_click_enlarges_a_cell_and_another_opens_its_run(visitor: Visitor) -> 
     QTest.keyClick(page, Qt.Key.Key_Escape)
     assert page.grid.enlarged == -1
     assert not page.header.open.isVisible()
+
+
+def test_a_double_click_opens_the_cell_that_was_pressed_whatever_lies_there_by_then(visitor: Visitor) -> None:
+    page, grid = visitor.page, visitor.page.grid
+    opened: list[object] = []
+    page.open_requested.connect(lambda run, place: opened.append(run))
+
+    def double_click(place: QPoint) -> None:
+        QTest.mouseClick(grid, Qt.MouseButton.LeftButton, pos=place)
+        QTest.mouseDClick(grid, Qt.MouseButton.LeftButton, pos=place)  # the second press alone
+
+    visitor.choose(Experiment.NOISES, steps=3, count="6")
+    visitor.run()
+    places = [grid.cell_rect(cell).center().toPoint() for cell in range(6)]
+    page.enlarge(0)
+    under = [grid.cell_at(QPointF(place)) for place in places]
+    page.enlarge(-1)
+    moving = next(cell for cell in range(1, 6) if 0 < under[cell] != cell)  # another cell comes to lie there
+    QTest.mouseMove(grid, places[moving])
+    double_click(places[moving])
+    assert opened == [grid.runs[moving]]
+    assert grid.enlarged == moving
+    assert grid._hovered == grid.cell_at(QPointF(places[moving])) != moving  # the frame follows what lies there now
+    double_click(grid.enlarged_rect.center().toPoint())
+    assert opened == 2 * [grid.runs[moving]]  # by its first press, and not again
+    page.enlarge(-1)
+    assert grid._hovered == grid.cell_at(QPointF(places[moving])) == moving
+    double_click(QPoint(2, 2))
+    assert len(opened) == 2
 
 
 def test_other_cells_put_an_enlarged_one_back_in_the_header_too(visitor: Visitor) -> None:
