@@ -195,7 +195,7 @@ class InversionRunner(ModelTask):
 
     Signals:
         changed: `is_busy`, `done` or `planned`.
-        inverted: the `Inversion`, and the request that makes the picture of its noise again.
+        inverted: the `Inversion`, and the request that makes the picture of its noise again; the model is free by then.
     """
 
     changed = Signal()
@@ -204,9 +204,11 @@ class InversionRunner(ModelTask):
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(runner, parent)
         self._request: RunRequest | None = None
+        self._found: Inversion | None = None
         self.done = self.planned = 0
         self.busy_changed.connect(self.changed)
         self.produced.connect(self._take)
+        self.finished.connect(self._hand_on)
 
     def invert(self, request: RunRequest, picture: Frame, name: str) -> None:
         """Find the noise that a request's model makes this picture of; any other run of the model is stopped.
@@ -216,6 +218,7 @@ class InversionRunner(ModelTask):
             picture: (3, H, W) float32 in [-1, 1], of any size.
         """
         wanted = self._request = replace(request, sampler="ddim", guidance=1.0)
+        self._found = None
         self.done, self.planned = 0, request.steps
         self.submit(lambda engine, stop: access.invert(engine, wanted, picture, name, stop))
 
@@ -226,5 +229,10 @@ class InversionRunner(ModelTask):
                 self.done = item.done
                 self.changed.emit()
             case _:
-                self._let_go()
-                self.inverted.emit(item, self._request)
+                self._found = item
+
+    @Slot()
+    def _hand_on(self) -> None:
+        found, self._found = self._found, None
+        if found is not None:
+            self.inverted.emit(found, self._request)

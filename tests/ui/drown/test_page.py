@@ -405,8 +405,12 @@ def test_settings_that_cannot_be_run_are_named_before_anything_is_carved(ready: 
     assert not ready.runner.is_running
 
 
-def test_the_noise_of_a_picture_is_found_and_the_picture_carved_out_of_it_again(ready: Driver) -> None:
-    page = enter(ready)
+def test_the_noise_of_a_picture_is_found_and_the_picture_carved_out_of_it_again(
+    ready: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, messages, told = enter(ready), ready.window.panels.messages, []
+    show = messages.show_message
+    monkeypatch.setattr(messages, "show_message", lambda text, *also, **how: (told.append(text), show(text, **how)))
     wait_for_another(ready, page, lambda: page.controls.steps.set_text("6"))
     QTest.mouseClick(page.controls.invert_button, Qt.MouseButton.LeftButton)
     assert page.is_busy
@@ -414,6 +418,7 @@ def test_the_noise_of_a_picture_is_found_and_the_picture_carved_out_of_it_again(
     said = ready.window.panels.messages.message
     assert "Bust" in said
     assert float(said.split("ratio of ")[1].split(" dB")[0]) >= 30
+    assert told == [said]  # nothing was stopped for the run that follows
     assert ready.window.bench.pages.current == "carve"
 
 
