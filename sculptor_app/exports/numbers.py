@@ -322,7 +322,7 @@ def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[lis
         step = trajectory.step(k)
         before = step.before  # of a sampler that passes over a level, not that of the state before
         phase = phase_of(trajectory.before(k))  # everywhere that of the state that the step starts from
-        milliseconds = f"{step.duration_s * 1000:.3f}"
+        milliseconds = f"{step.duration_s * 1000:.3f}" if step.duration_s else ""  # none of those made with others
         # A forward process has neither timesteps nor times.
         timestep = "" if math.isnan(step.timestep) else f"{step.timestep:g}"
         times = milliseconds if trajectory.info.is_of_a_model else ""

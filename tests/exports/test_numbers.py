@@ -65,6 +65,10 @@ def test_what_is_not_there_is_an_empty_cell(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "x.csv")
     assert all(row[name] == "" for row in rows for name in COLUMNS if name.startswith("guess") or "polish" in name)
     assert rows[0]["phase"] == rows[0]["time (ms)"] == ""
+    made_with_others = made_run(steps=2, size=8)
+    made_with_others._summaries[:] = [replace(step, duration_s=0.0) for step in made_with_others._summaries]
+    write_csv(tmp_path / "y.csv", made_with_others)
+    assert [row["time (ms)"] for row in rows_of(tmp_path / "y.csv")] == ["", "", ""]
     assert rows[0]["noisy coarse power (1-2 cycles/image along its longer side, white noise = 1)"] != ""
 
 

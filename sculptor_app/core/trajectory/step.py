@@ -49,7 +49,7 @@ class StepSummary:
     timestep: float  # the training timestep that the network saw in the first call
     before: NoiseLevel  # level of the state that the first call was given; the step's phase is that of this level
     after: NoiseLevel  # level of state `number`
-    duration_s: float  # seconds that all its calls took, network included
+    duration_s: float  # seconds that all its calls took, network included; 0 where they were made with those of others
     guess_note: str  # why there is no guess, in plain words; empty where there is one
     guidance: float | None = None  # as in `Step`, of its last call
     guidance_note: str = ""  # as in `Step`, of its last call

@@ -161,8 +161,9 @@ class _Chunk:
         self._wait()
 
     def _take(self, steps: list[Step]) -> None:
+        """Keep a step of every cell, without a time: what was measured is that of all of them together."""
         for trajectory, step in zip(self.trajectories, steps, strict=True):
-            trajectory.append(step)
+            trajectory.append(replace(step, duration_s=0.0))
         if steps[0].completes:
             self._wait()
 

@@ -86,6 +86,8 @@ def test_all_cells_advance_together_and_parts_are_reported(engine: Engine, reque
         assert next(events) == GridStep(k)
         assert [run.last for run in started.trajectories] == [k] * 6
     assert list(events) == []
+    times = {run.step(k).duration_s for run in started.trajectories for k in range(1, STEPS + 1)}
+    assert times == {0}  # four pictures at once took it, and none of them has a share of its own
 
 
 def test_a_grid_of_one_chunk_has_no_parts(engine: Engine, request_: GridRequest) -> None:

@@ -139,6 +139,7 @@ def test_a_cell_is_seen_in_carve_at_once_and_measured_in_the_background(
     noises.flush()
     assert (session.trajectory, session.measures, session.position) == (run, None, 3)
     assert stage.panels[0].picture_view.image is not None
+    assert window.panels.run_panel.pace.text() == ""  # its steps were made with those of other cells
     for plot in (window.panels.plots.band_plot, window.panels.plots.spectrum_plot):  # none of the run before is left
         assert (plot.is_empty, plot._empty.text()) == (True, "The run is being measured…")
     may_go_on.set()
