@@ -98,7 +98,8 @@ class RunInfo:
         if self.first_step > 1:
             count = request.steps - self.first_step + 1
             taken = translate("names", "the last {0} of {1} steps").format(count, request.steps)
-        forks = [translate("names", "forked at step {0}").format(each.step) for each in self.forks[-1:]]
+        gone_on, forked = translate("names", "gone on with at step {0}"), translate("names", "forked at step {0}")
+        forks = [(gone_on if each.request == request else forked).format(each.step) for each in self.forks[-1:]]
         facts = (self.sampler_name, taken, *forks, *model)
         briefly = translate("names", "carved out of {0}").format(self.origin) if self.origin else ""
         return RunTitle(self.conditions, self._beginning, seed, tuple(filter(None, facts)), briefly)

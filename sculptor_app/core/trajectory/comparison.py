@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.samplers import draws_noise
 from sculptor_app.core.texts import number_text, translate
 from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
 from sculptor_app.core.trajectory.file import SavedTrajectory
@@ -103,6 +105,26 @@ def differing_settings(one: RunInfo, other: RunInfo) -> list[SettingDifference]:
     names = [*told, *(name for name in others if name not in told)]
     found = [SettingDifference(name, told.get(name, ""), others.get(name, "")) for name in names]
     return [each for each in found if each.one != each.other]
+
+
+def shared_steps(one: RunInfo, other: RunInfo) -> int:
+    """How many of their first steps two runs share since one is a fork of the other, or both are of one; else 0."""
+    shared = 0
+    for (own, end), (others, other_end) in zip(_stretches(one), _stretches(other), strict=False):
+        if own != others:
+            break
+        shared = min(end, other_end)
+        if end != other_end:
+            break
+    else:
+        return 0  # two runs with the same settings
+    is_laid_on = one.request.seed != other.request.seed and not draws_noise(one.sampler_settings)
+    return max(0, shared - is_laid_on)  # whose last common state has other noise on it
+
+
+def _stretches(info: RunInfo) -> list[tuple[RunRequest, int]]:
+    """What a run was asked for up to which of its steps."""
+    return [*((fork.request, fork.step) for fork in info.forks), (info.request, info.request.steps)]
 
 
 def _settings_told(info: RunInfo) -> dict[str, str]:

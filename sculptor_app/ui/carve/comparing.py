@@ -110,10 +110,23 @@ class ComparingPresenter(FramePresenter):
         smooth = is_guess(kind)
         guesses = [smooth and step > 0, smooth and state > 0, smooth and self._contrast == WIPE]
         self._stage.show_pictures([one, two, contrast], [own, others, note], guesses)
-        level = texts.level_text(other.levels[state])
-        where = self.tr("step {0} of {1}").format(state, other.planned_steps)
-        title = " · ".join(texts.run_title(other, compared.source))
-        self._stage.set_remark(self.tr("Compared with {0}: {1} · {2}").format(title, where, level))
+        self._stage.set_remark(self._compared_text(step, trajectory, state, other))
+
+    def _compared_text(self, step: int, trajectory: AnyTrajectory, state: int, other: AnyTrajectory) -> str:
+        """In what the two runs differ, how many steps they share, and which steps are seen."""
+        from sculptor_app.core.trajectory.comparison import shared_steps
+
+        differing = [display(each.name) for each in self._differences]
+        said = self.tr("All the same but: {0}").format(", ".join(differing))
+        parts = [said if differing else self.tr("The same settings")]
+        shared = shared_steps(trajectory.info, other.info)
+        if shared:
+            parts.append(self.tr("the same run up to step {0}").format(shared))
+        where = self.tr("step {0} of {1}")
+        own, others = where.format(step, trajectory.planned_steps), where.format(state, other.planned_steps)
+        if own != others:
+            parts.append(self.tr("{0} beside {1}").format(own, others))
+        return " · ".join((*parts, texts.level_text(other.levels[state])))
 
     def _told(self, values: list[str]) -> str:
         """What tells a run from the other, in a few words."""

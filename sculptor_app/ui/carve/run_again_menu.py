@@ -6,7 +6,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QMenu, QWidget
 
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
@@ -25,6 +25,9 @@ GUIDANCES = (1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
 
 class RunAgainMenu(QMenu):
     """Submenus of samplers, steps, guidance and labels; the run before stays a key away."""
+
+    judged = Signal()  # whether there is a run that it is for has changed
+    _could = False
 
     def __init__(self, session: Session, run_control: RunControl, controls: Controls, parent: QWidget) -> None:
         super().__init__(parent)
@@ -53,7 +56,17 @@ class RunAgainMenu(QMenu):
 
     @Slot()
     def _judge(self) -> None:
-        self.menuAction().setEnabled(self.can_run)
+        can = self.can_run
+        self.menuAction().setEnabled(can)
+        self.menuAction().setToolTip(self.why_not)
+        if can != self._could:  # it is judged at every step
+            self._could = can
+            self.judged.emit()
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing can be chosen of it, where there is more to say than that there is no run."""
+        return ""
 
     @Slot()
     def _fill(self) -> None:
@@ -125,6 +138,7 @@ class ForkMenu(RunAgainMenu):
     def __init__(self, session: Session, run_control: RunControl, controls: Controls, parent: QWidget) -> None:
         super().__init__(session, run_control, controls, parent)
         self.setTitle(self.tr("&Fork here with"))
+        controls.edited.connect(self.judged)
         session.step_changed.connect(self._judge)
         session.length_changed.connect(self._judge)
 
@@ -133,9 +147,10 @@ class ForkMenu(RunAgainMenu):
         """The run on screen, as it was recorded, where it can be forked at the state shown."""
         shown = self._session.trajectory
         run = None if shown is None else shown.undecoded
-        if run is None or getattr(run, "snapshots", None) is None or not 1 <= self._session.state <= run.last:
+        if run is None or getattr(run, "snapshots", None) is None:
             return None
-        return cast("Trajectory", run)
+        # At the end there is nothing left to be made in another way.
+        return cast("Trajectory", run) if 1 <= self._session.state < run.planned_steps else None
 
     @property
     def _request(self) -> RunRequest | None:
@@ -143,6 +158,22 @@ class ForkMenu(RunAgainMenu):
         if run is None or run.info.request.model != self._controls.model:
             return None
         return run.info.request
+
+    @property
+    def why_not(self) -> str:
+        shown = self._session.trajectory
+        if shown is None or self.can_run:
+            return ""
+        if self._session.state >= shown.planned_steps:
+            return self.tr("No steps are left here: go back to an earlier one first.")
+        if self._session.state == 0:
+            return self.tr("Nothing has been carved yet at step 0: go on to a later one first.")
+        return self.tr("Nothing was kept of this run to go on from: run it again first.")
+
+    @property
+    def can_fork_with_fields(self) -> bool:
+        """Whether the fields have something that a fork can have another one of."""
+        return self.can_run and bool(self._typed_change)
 
     @property
     def _draws_noise(self) -> bool:
@@ -169,10 +200,6 @@ class ForkMenu(RunAgainMenu):
         if request is None:
             return
         at = self._session.state
-        fields = self.addAction(self.tr("The settings in the &fields"), self.fork_with_fields)
-        fields.setToolTip(self.tr("Labels, prompt, guidance and seed are those of the fields from here on."))
-        fields.setEnabled(bool(self._typed_change))
-        self.addSeparator()
         self._add_conditions(request)
         if request.seed < MAX_SEED:
             self.addSeparator()

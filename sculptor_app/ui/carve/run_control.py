@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -73,6 +73,9 @@ class RunControl(QObject):
         panel.settings_requested.connect(self.use_settings)
         session.trajectory_changed.connect(self._show_own_time)
         session.trajectory_changed.connect(self._compare)
+        panel.continuation_requested.connect(self.go_on)
+        for changed in (session.trajectory_changed, session.running_changed, controls.edited):
+            changed.connect(self._show_can_go_on)
         self._judge()
 
     @property
@@ -112,6 +115,26 @@ class RunControl(QObject):
         run = self._begin(lambda: self._runner.fork(trajectory, k, request, is_noised_back))
         self._forked_from = trajectory
         return run
+
+    @property
+    def _stopped(self) -> Trajectory | None:
+        """The run on screen, where it was stopped and what is needed to go on with it was kept."""
+        shown = self._session.trajectory
+        run = None if shown is None or self._session.is_running else shown.undecoded
+        if run is None or run.is_complete or getattr(run, "snapshots", None) is None or not run.last:
+            return None
+        return cast("Trajectory", run) if run.info.request.model == self._controls.model else None
+
+    @Slot()
+    def go_on(self) -> None:
+        """Take the steps that a stopped run has left: a fork at its last state, with its own settings."""
+        run = self._stopped
+        if run is not None:
+            self.fork(run, run.last, run.info.request)
+
+    @Slot()
+    def _show_can_go_on(self) -> None:
+        self._panel.set_can_go_on(self._stopped is not None)
 
     def _begin(self, begin: Callable[[], SampleRun]) -> SampleRun:
         self._messages.clear()

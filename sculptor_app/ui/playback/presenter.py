@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
@@ -160,6 +161,7 @@ class FramePresenter(PlaybackPresenter):
         super().__init__(session, timeline, transport, stage)
         self._stage, self._film = stage, film
         self.pictures = PictureSource()
+        self._settled: tuple[tuple[str, int], ...] = ()
         timeline.set_pictures(self._thumbnail)
         self.film_kind = self.first_film_kind
         self._show_film()
@@ -232,7 +234,13 @@ class FramePresenter(PlaybackPresenter):
 
     def remark(self, trajectory: AnyTrajectory, step: int) -> str:
         """The line under the frames."""
-        return texts.changed_state(trajectory, step)
+        return texts.step_story(trajectory, step, self._settled)
+
+    def set_settled(self, marks: Sequence[tuple[str, int]]) -> None:
+        """Say of these bands, by their keys, that they stayed settled from a step on."""
+        if tuple(marks) != self._settled:
+            self._settled = tuple(marks)
+            self.clock.request()
 
     def note(self, trajectory: AnyTrajectory, kind: FrameKind, step: int, limit: float | None) -> str:
         """The word beside a frame's title: the level of the state shown, or what it stands for."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.session.runner import RunState
 from sculptor_app.ui.playback.texts import pace_text, progress_text
@@ -31,6 +31,7 @@ class RunPanel(QWidget):
     start_requested = Signal()
     stop_requested = Signal()
     going_on_requested = Signal()  # show the run that goes on
+    continuation_requested = Signal()  # go on with a run that was stopped
     settings_requested = Signal()  # fill the fields with the settings of the run on screen
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -62,13 +63,22 @@ class RunPanel(QWidget):
         self.take_over.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.take_over.setToolTip(self.tr("Fill the fields with the settings of the run on screen."))
         self.take_over.clicked.connect(self.settings_requested)
+        self.go_on = QToolButton(self)
+        self.go_on.setText(self.tr("Go on"))
+        self.go_on.setProperty("kind", "outlined")
+        self.go_on.setFont(fonts.small())
+        self.go_on.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.go_on.setToolTip(
+            self.tr("Take the steps that are left; the picture comes out as if it had not stopped.")
+        )
+        self.go_on.clicked.connect(self.continuation_requested)
         self.button = QPushButton(self)
         self.button.setProperty("kind", "primary")
         # A click leaves the focus where it is, so that Space goes on to play and pause.
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(self._pressed)
         self._lay_out()
-        self._running = self._can_take_over = self._hidden = False
+        self._running = self._can_take_over = self._hidden = self._can_go_on = False
         self._progress = ""
         self._reason = ""
         self._state = RunState.IDLE
@@ -83,7 +93,12 @@ class RunPanel(QWidget):
         above.addStretch(1)
         for widget in (self.line, self.going_on, self.bar, self.pace, self.difference):
             above.addWidget(widget)
-        above.addWidget(self.take_over, 0, Qt.AlignmentFlag.AlignLeft)
+        choices = QHBoxLayout()
+        choices.setSpacing(GAP_PX)
+        choices.addWidget(self.go_on)
+        choices.addWidget(self.take_over)
+        choices.addStretch(1)
+        above.addLayout(choices)
         small = self.difference.fontMetrics().lineSpacing()
         of_run = self.line.sizeHint().height() + self.bar.sizeHint().height() + 2 * small + 2 * GAP_PX
         status.setFixedHeight(max(of_run, 2 * small + self.take_over.sizeHint().height() + GAP_PX))
@@ -155,6 +170,11 @@ class RunPanel(QWidget):
         self._can_take_over = can_take_over
         self._render()
 
+    def set_can_go_on(self, can: bool) -> None:
+        """Whether the run on screen was stopped and can be gone on with."""
+        self._can_go_on = can
+        self._render()
+
     def set_reason(self, reason: str) -> None:
         """Say why Start cannot be pressed; empty where it can."""
         self._reason = reason
@@ -176,7 +196,9 @@ class RunPanel(QWidget):
         self.going_on.setText(f'<a href="#">{carving.format(self._progress)}</a>' if is_hidden else "")
         self.going_on.setVisible(is_hidden)
         self.line.setVisible(not is_hidden and (self._running or not differs or not self._can_take_over))
-        self.pace.setVisible(bool(self.pace.text()) and not differs and not blocked)
+        can_go_on = self._can_go_on and not self._running
+        self.go_on.setVisible(can_go_on)
+        self.pace.setVisible(bool(self.pace.text()) and not differs and not blocked and not can_go_on)
         self.difference.setVisible(differs)
         self.take_over.setVisible(differs and self._can_take_over and not self._running)
         if blocked:

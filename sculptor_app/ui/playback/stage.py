@@ -65,6 +65,37 @@ def side_by_side(room: Room) -> tuple[Rect, Rect, Rect]:
     return first, second, third
 
 
+def pair(room: Room) -> tuple[Rect, Rect, Rect]:
+    """The first two frames side by side, and the third below them, smaller."""
+    below = LEAST_CONTRAST_PX + room.overhead + room.gap
+    by_height = room.height - below - room.overhead
+    side = max(40.0, min(by_height, (room.width - room.gap) / 2 / room.aspect))
+    wide, high = side * room.aspect, side + room.overhead
+    small = max(20.0, min(side, room.height - high - room.gap - room.overhead))
+    top = max(0.0, (room.height - high - room.gap - small - room.overhead) / 2)
+    left = max(0.0, (room.width - 2 * wide - room.gap) / 2)
+    return (
+        _whole(left, top, wide, high),
+        _whole(left + wide + room.gap, top, wide, high),
+        _whole(
+            (room.width - small * room.aspect) / 2, top + high + room.gap, small * room.aspect, small + room.overhead
+        ),
+    )
+
+
+LEAST_CONTRAST_PX = 120
+"""What is left at least to the difference of two runs that stand above it."""
+
+
+def of_compared(room: Room) -> tuple[Rect, Rect, Rect]:
+    """Two runs as large as they can be, and their difference: in one row, or below them."""
+    row, above = side_by_side(room), pair(room)
+    return above if above[0][2] > WORTH * row[0][2] else row
+
+
+WORTH = 1.15
+"""So much larger two pictures must be for the third one to be smaller."""
+
 SMALLEST_PX = 110
 """A frame smaller than this shows too little: three of one size are better then."""
 
@@ -385,8 +416,8 @@ class Stage(QWidget):
         panel = self.panels[0]
         overhead = panel.sizeHint().height() - 280  # its size hint is that of a picture of 280 pixels
         room = Room(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN - line - below, overhead, GAP, self._aspect)
-        is_row = self._is_comparing and self._arrangement != ALONE
-        rects = _PLACES[ROW if is_row else self._arrangement](room)
+        is_of_two = self._is_comparing and self._arrangement not in (ALONE, ROW)
+        rects = (of_compared if is_of_two else _PLACES[self._arrangement])(room)
         for panel, (left, top, width, height) in zip(self.panels, rects, strict=False):
             panel.setGeometry(left + MARGIN, top + MARGIN + below, width, height)
         self.title.setGeometry(MARGIN, MARGIN // 2, self.width() - 2 * MARGIN, head)

@@ -205,6 +205,36 @@ def pixel_text(column: int, row: int, values: Sequence[float], is_of_latents: bo
     return f"{column}, {row} · {'  '.join(shown[:MOST_CHANNELS] + more)}"
 
 
+def step_story(trajectory: AnyTrajectory, k: int, settled: Sequence[tuple[str, int]]) -> str:
+    """What happens at step k in a sentence: the sculptor's work as a rule, and what has settled in this run.
+
+    Args:
+        settled: each band's key and the step from which it stayed settled; none while the run goes on.
+    """
+    changed = changed_state(trajectory, k)
+    if changed:
+        return changed
+    if k == 0:
+        if trajectory.info.first_step > 1 or trajectory.info.origin:
+            return ""
+        return translate("StatusText", "The untouched block: noise alone, and the model takes it off step by step.")
+    steps = [translate("StatusText", "{0} at {1}").format(names.band_name(band), step) for band, step in settled]
+    if k == trajectory.planned_steps and steps:
+        told = translate("StatusText", "Done. Each band stopped changing at its step: {0}. Drag back to see it.")
+        return told.format(", ".join(steps))
+    phase = phase_of(trajectory.levels[k - 1])
+    if phase is None:
+        return ""
+    said = translate("StatusText", "As a rule, {0}: {1}").format(
+        names.phase_name(phase.key).lower(), names.phase_action(phase.key)
+    )
+    here = [names.band_name(band) for band, step in settled if step == k]
+    before = [names.band_name(band) for band, step in settled if step < k]
+    if here:
+        return f"{said} · {translate('StatusText', 'settled here: {0}').format(', '.join(here))}"
+    return f"{said} · {translate('StatusText', 'settled: {0}').format(', '.join(before))}" if before else said
+
+
 def changed_state(trajectory: AnyTrajectory, k: int) -> str:
     """The sentence where the pipeline changed what the sampler returned, as inpainting does; empty where it did not."""
     if trajectory.returned(k) is None:

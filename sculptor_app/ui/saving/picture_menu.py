@@ -22,6 +22,8 @@ class PictureMenu(QObject):
         drown: opens a picture on the page Drown, given its name.
         explain: opens the glossary at a term.
         full_screen: the action that fills the screen.
+        fork: the menu of forks at the step on screen.
+        go_to: goes to a state of the run on screen; None while another page is in front.
     """
 
     def __init__(
@@ -30,10 +32,13 @@ class PictureMenu(QObject):
         drown: Callable[[QImage, str], object],
         explain: Callable[[str], object],
         full_screen: QAction,
+        fork: QMenu,
+        go_to: Callable[[], Callable[[int], object] | None],
         window: QWidget,
     ) -> None:
         super().__init__(window)
         self._files, self._drown, self._explain, self._full_screen = files, drown, explain, full_screen
+        self._fork, self._go_to = fork, go_to
         self._window = window
 
     def show_for(self, event: QContextMenuEvent) -> bool:
@@ -44,6 +49,9 @@ class PictureMenu(QObject):
         if found is None:
             return False
         subject, owner = found
+        go_to = self._go_to()
+        if subject.position is not None and go_to is not None:
+            go_to(subject.position)  # what the menu offers besides is about the step on screen
         menu = self.menu_of(subject)
         menu.popup(owner.mapToGlobal(owner.rect().center()) if by_keyboard else event.globalPos())
         return True
@@ -79,6 +87,8 @@ class PictureMenu(QObject):
         menu.addSeparator()
         if subject.open_run is not None:
             menu.addAction(self.tr("&Open in Carve"), subject.open_run)
+        if self._go_to() is not None and not is_plot:
+            menu.addMenu(self._fork)
         if image is not None and not is_plot:
             menu.addAction(self.tr("Open in &Drown"), lambda: self._drown(image, subject.name))
         if subject.term:

@@ -185,6 +185,7 @@ class FullScreen(QWidget):
             self._column.addWidget(part, 1 if number == 0 else 0)
             self._enlarge(part)
             part.show()
+        self._bars.lie_over(parts[0])
         stage = self._stage
         if stage is not None:
             self._arrangement = stage.arrangement

@@ -90,6 +90,7 @@ class Menus(QObject):
         pages.changed.connect(self._refresh)
         panels.run_control.busy_changed.connect(self._refresh)
         panels.run_control.judged.connect(self._refresh)
+        self.fork.judged.connect(self._refresh)
         full_screen.changed.connect(self._refresh)  # left with Esc, too: else F11 would be taken for leaving
         files.disclosure_changed.connect(self._refresh)
         self._refresh()
@@ -225,7 +226,7 @@ class Menus(QObject):
             lambda menu: menu.addMenu(self.fork),
             Action(
                 "fork_here", self.tr("Fork here with the &fields' settings"), self.fork.fork_with_fields,
-                ("Ctrl+Shift+F",), lambda: self._is_carve() and self.fork.can_run,
+                ("Ctrl+Shift+F",), lambda: self._is_carve() and self.fork.can_fork_with_fields,
                 tip=self.tr("A run that shares the steps up to here, and goes on as the fields say."),
             ),
             Action(

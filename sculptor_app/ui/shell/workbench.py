@@ -101,7 +101,13 @@ class Workbench(QObject):
             window,
         )
         self.picture_menu = PictureMenu(
-            files, self._drown, self.menus.help.show_glossary, self.menus.actions["full_screen"], window
+            files,
+            self._drown,
+            self.menus.help.show_glossary,
+            self.menus.actions["full_screen"],
+            self.menus.fork,
+            lambda: panels.session.go_to if self._is_carve_in_front() else None,
+            window,
         )
         self._keys = StepKeys(window)
         screen = window.screen()
@@ -199,6 +205,9 @@ class Workbench(QObject):
         plots.loaded.connect(run_control.plan)
         session.runs_before_changed.connect(self._show_way_back)
         self.stage.title.set_menu(self.menus.runs)
+        self.menus.fork.judged.connect(self._show_fork_button)
+        panels.transport.set_fork_menu(self.menus.fork)
+        self._show_fork_button()
         give_menu(self.stage.title.lock, self.menus.compare.locks)
         session.trajectory_changed.connect(self._show_way_back)
         for changed in (session.trajectory_changed, session.running_changed, self.pages.changed):
@@ -223,6 +232,12 @@ class Workbench(QObject):
             self._panels.film_hint.hide()
             self.film.show()
             self.stage.setFocus()  # else it would go on from the invitation's button to the next one
+
+    @Slot()
+    def _show_fork_button(self) -> None:
+        fork = self.menus.fork
+        tip = self.tr("Go on from this step in another way: a fork")
+        self._panels.transport.set_can_fork(fork.can_run, tip if fork.can_run else fork.why_not or tip)
 
     @Slot()
     def _show_way_back(self) -> None:
@@ -267,6 +282,7 @@ class Workbench(QObject):
         marks, rule = panels.plots.settled_marks() if is_over else [], session.settling_rule
         texts_of_marks = names.settled_text(rule), names.settled_summary(marks, rule), names.settled_notes()
         panels.timeline.set_settled(marks, *texts_of_marks)
+        self.presenter.set_settled(marks)
 
     @Slot(object)
     def _listen_to_page(self, page: Page) -> None:

@@ -75,8 +75,14 @@ class ElidedLabel(QLabel):
         self._shrinks = True
 
     def keep_size_for(self, text: str) -> None:
-        """Take the size of type that this text, the widest to come, has room in: what changes does not also shrink."""
-        self._widest = text
+        """Take the size of type, and the number of parts, that this text, the widest to come, has room for.
+
+        What changes from step to step does not shrink and grow besides, nor lose and gain a part.
+        """
+        if text != self._widest:
+            self._widest, self._shown = text, None
+            self._update_tip()
+            self.update()
 
     def _smaller_font(self, text: str) -> QFont | None:
         """The largest of the smaller fonts in which a text has room."""
@@ -91,7 +97,9 @@ class ElidedLabel(QLabel):
     def shown_font(self) -> QFont:
         """What the text is painted in: the label's own font, or a smaller one where it would be cut in that."""
         advance, room = self.fontMetrics().horizontalAdvance, self.contentsRect().width()
-        for text in (max(self.shown_text, self._widest, key=advance), self.shown_text):
+        parts = self._most_parts(self.text().count(_BETWEEN) + 1, room)
+        widest = _BETWEEN.join(self._widest.split(_BETWEEN)[:parts])
+        for text in (max(self.shown_text, widest, key=advance), self.shown_text):
             font = self.font() if advance(text) <= room else self._smaller_font(text)
             if font is not None:
                 return font
@@ -129,7 +137,7 @@ class ElidedLabel(QLabel):
     def _fitting_text(self, width: int) -> str:
         metrics = self.fontMetrics()
         parts = self.text().split(_BETWEEN)
-        for count in range(len(parts), 0, -1):
+        for count in range(self._most_parts(len(parts), width), 0, -1):
             text = _BETWEEN.join(parts[:count])
             if metrics.horizontalAdvance(text) <= width:
                 return text
@@ -140,6 +148,14 @@ class ElidedLabel(QLabel):
         if cut.lstrip("+−±")[:1].isdigit():  # the beginning of a number is another number
             elided = f"{kept}…" if kept else ""
         return elided if len(elided) > _LEAST_LETTERS else ""
+
+    def _most_parts(self, count: int, width: int) -> int:
+        """How many of so many parts may be shown: as many as have room in the widest text to come."""
+        widest = self._widest.split(_BETWEEN) if self._widest else []
+        if len(widest) != count:
+            return count
+        advance = self.fontMetrics().horizontalAdvance
+        return max((n for n in range(1, count + 1) if advance(_BETWEEN.join(widest[:n])) <= width), default=1)
 
     def _update_tip(self) -> None:
         cut = self.text() if self.shown_text != self.text() else ""

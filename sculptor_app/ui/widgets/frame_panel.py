@@ -118,7 +118,7 @@ class LegendBar(QWidget):
 _GAP = 6
 _OLD_WORDS = {"state": "noisy"}
 """Of frames of the page Learn, in the glossary."""
-_LEVEL, _WIDEST_LEVEL = re.compile(r"(SNR|σ|rms) (?:[<≈] ?)?[\d.,]+"), r"\1 0.0088"
+_LEVEL, _WIDEST_LEVEL = re.compile(r"(SNR|σ|rms) (?:[<≈] ?)?(?:[\d.,]+|∞)"), r"\1 0.0088"
 """What changes from step to step in a note, and the widest that it becomes."""
 _ZOOMS = (1, 2, 4, 8, 16, 32)
 

@@ -238,6 +238,10 @@ def paint_fork(painter: QPainter, axis: Axis, step: int) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
+CURSOR_PX = 7.0
+"""How far the cursor's line reaches into the bar from above and from below."""
+
+
 def paint_cursor(painter: QPainter, axis: Axis, step: int, has_focus: bool) -> None:
     """The line at a state and its number in a bubble over it."""
     tokens = theme().tokens
@@ -252,9 +256,8 @@ def paint_cursor(painter: QPainter, axis: Axis, step: int, has_focus: bool) -> N
     painter.setBrush(QColor(tokens.bubble))
     painter.drawRect(QRectF(x - 1.5, BUBBLE_HEIGHT - 3, 3, BAR_TOP - BUBBLE_HEIGHT + 3))
     painter.drawRect(QRectF(x - 1.5, BAR_TOP + BAR_HEIGHT, 3, 3))
-    through = QColor(tokens.bubble)
-    through.setAlphaF(0.55)  # labels can be read under it
-    painter.fillRect(QRectF(x - 1, BAR_TOP, 2, BAR_HEIGHT), through)
+    for top in (BAR_TOP, BAR_TOP + BAR_HEIGHT - CURSOR_PX):  # between them stand the labels
+        painter.fillRect(QRectF(x - 1, top, 2, CURSOR_PX), QColor(tokens.bubble))
     if has_focus:
         painter.setPen(QPen(QColor(tokens.focus), 2))
         painter.drawRoundedRect(bubble, 8.5, 8.5)

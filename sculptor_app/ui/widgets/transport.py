@@ -163,6 +163,17 @@ class TransportBar(QWidget):
         self._row.addSpacing(12)
         for widget in (self._step_label, self.step_box, self._of_label):
             self._row.addWidget(widget)
+        self.fork_button = QToolButton(self)
+        self.fork_button.setProperty("kind", "outlined")
+        self.fork_button.setText(self.tr("Fork"))
+        self.fork_button.setIcon(icon("fork"))
+        self.fork_button.setIconSize(QSize(18, 18))
+        self.fork_button.setToolButtonStyle(_BESIDE)
+        self.fork_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.fork_button.setFixedHeight(self.film_button.sizeHint().height())
+        self.fork_button.hide()
+        self._row.addSpacing(6)
+        self._row.addWidget(self.fork_button)
         self._row.addSpacing(6)
         self._row.addWidget(self.caption, 1)
         self._row.addSpacing(10)
@@ -262,6 +273,16 @@ class TransportBar(QWidget):
         self.speed_box.setValue(steps_per_second)
         self.speed_box.blockSignals(False)
 
+    def set_fork_menu(self, menu: QMenu) -> None:
+        """Offer forks at the state on view."""
+        give_menu(self.fork_button, menu)
+        self.fork_button.show()
+
+    def set_can_fork(self, can: bool, tip: str) -> None:
+        """Whether the state on view can be forked; the tip says what that is, or why not."""
+        self.fork_button.setEnabled(can)
+        self.fork_button.setToolTip(tip)
+
     def set_following(self, following: bool) -> None:
         """Which of the two states the view is in."""
         self.follow_button.setChecked(following)
@@ -308,7 +329,7 @@ class TransportBar(QWidget):
     def _fit(self, width_px: int) -> None:
         """In a narrow window, pinned and following are pictograms; in the narrowest there is no speed to choose."""
         style = _BESIDE if width_px >= NAMED_PX else Qt.ToolButtonStyle.ToolButtonIconOnly
-        for button in (self.pin_button, self.follow_button):
+        for button in (self.pin_button, self.follow_button, self.fork_button):
             button.setToolButtonStyle(style)
         self.speed_box.setVisible(width_px >= SPEED_PX)
 

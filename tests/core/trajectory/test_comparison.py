@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.requests.request import Lora
-from sculptor_app.core.trajectory.comparison import differing_settings, told_apart
+from sculptor_app.core.requests.request import Lora, RunRequest
+from sculptor_app.core.trajectory.base import Fork, RunInfo
+from sculptor_app.core.trajectory.comparison import differing_settings, shared_steps, told_apart
 from sculptor_app.core.trajectory.levels import CLEAN, UNKNOWN, NoiseLevel, matching_places, matching_state
 from tests.helpers.runs import cosine_levels, made_run
 
@@ -92,3 +93,25 @@ def test_of_a_drowned_picture_its_name_and_seed_alone_are_compared() -> None:
     info = replace(made_run().info, model_name="", origin="me.png, drowned")
     other = replace(info, origin="you.png, drowned", request=replace(info.request, guidance=9.0))
     assert [each.name for each in differing_settings(info, other)] == ["begun with"]
+
+
+def info(request: RunRequest, *forks: Fork) -> RunInfo:
+    return RunInfo(request, "tiny", forks=forks, sampler_settings={"_class_name": "DDIMScheduler"})
+
+
+def test_a_fork_shares_steps_with_its_run_and_with_its_other_forks() -> None:
+    whole = RunRequest(form="bust", steps=20, seed=7)
+    vase, ring = replace(whole, form="vase"), replace(whole, form="ring")
+    of_vase, of_ring = info(vase, Fork(6, whole)), info(ring, Fork(9, whole))
+    assert shared_steps(info(whole), of_vase) == shared_steps(of_vase, info(whole)) == 6
+    assert shared_steps(of_vase, of_ring) == 6
+    deeper = info(ring, Fork(6, whole), Fork(11, vase))
+    assert shared_steps(deeper, of_vase) == 11
+    assert shared_steps(deeper, info(whole)) == 6
+    assert shared_steps(info(whole), info(vase)) == 0  # another run from the same noise
+    assert shared_steps(info(whole), info(whole)) == 0  # made again
+
+
+def test_of_a_state_with_other_noise_laid_on_the_one_before_is_shared() -> None:
+    whole = RunRequest(steps=20, seed=7)
+    assert shared_steps(info(whole), info(replace(whole, seed=8), Fork(5, whole))) == 4

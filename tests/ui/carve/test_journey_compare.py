@@ -59,8 +59,8 @@ def test_two_runs_and_their_difference(pair: tuple[Driver, Trajectory, Trajector
     stage = driver.window.bench.stage
     assert titles(driver) == ["Current guess", "Compared run", "Difference"]
     assert notes(driver)[:2] == ["seed 7 · steps 8", "seed 8 · steps 16"]
-    of_other = "Compared with Bust · bronze · seed 8 · DDIM · 16 steps: step 16 of 16 · SNR"  # runs of other lengths
-    assert stage.remark.text().startswith(of_other)
+    differing = "All the same but: seed, steps · step 8 of 8 beside step 16 of 16 · SNR"
+    assert stage.remark.text().startswith(differing)
     expected = run.guess(8) - other.guess(16)
     assert notes(driver)[2].startswith("rms ")
     numbers = driver.window.bench.presenter.numbers_behind(run, 2)
@@ -199,7 +199,7 @@ def test_a_run_that_comes_is_compared_while_it_grows(ready: Driver) -> None:
     ready.run(5)
     assert ready.session.compared.trajectory is first
     ready.window.bench.flush()
-    assert "Compared with" in ready.window.bench.stage.remark.text()
+    assert ready.window.bench.stage.remark.text().startswith("All the same but: steps")
 
 
 def test_the_contrast_stays_when_another_run_comes(pair: tuple[Driver, Trajectory, Trajectory]) -> None:
@@ -244,4 +244,5 @@ def test_fields_that_are_wrong_are_no_settings_of_a_fork(ready: Driver) -> None:
     ready.window.panels.controls.seed.setText("forty")
     menu = ready.window.bench.menus.fork
     menu.aboutToShow.emit()
-    assert not menu.actions()[0].isEnabled()
+    assert not menu.can_fork_with_fields
+    assert not ready.window.bench.menus.actions["fork_here"].isEnabled()

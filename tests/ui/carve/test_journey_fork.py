@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QContextMenuEvent
+from PySide6.QtWidgets import QApplication
 
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.ui.widgets.names import band_name
 from tests.helpers.window import Driver
 
 
@@ -50,8 +52,10 @@ def test_a_fork_of_the_fields_settings_by_key(finished: Driver) -> None:
     session, whole = finished.session, finished.session.trajectory
     controls = finished.window.panels.controls
     session.go_to(5)
-    assert not entries(finished)["The settings in the fields"].isEnabled()  # they are the run's
+    fork_here = finished.window.bench.menus.actions["fork_here"]
+    assert not fork_here.isEnabled()  # the fields are the run's
     controls.form.setCurrentIndex(controls.form.findData("vase"))
+    assert fork_here.isEnabled()
     finished.press(Qt.Key.Key_F, modifier=Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
     finished.wait_for_end()
     fork = session.trajectory
@@ -107,8 +111,18 @@ def test_what_cannot_be_forked_offers_nothing(ready: Driver, finished: Driver) -
     menus, session = finished.window.bench.menus, finished.session
     session.go_to(0)
     assert not menus.fork.menuAction().isEnabled()  # that would be a run of its own
+    assert "at step 0" in menus.fork.menuAction().toolTip()
+    button = finished.window.panels.transport.fork_button
+    assert not button.isEnabled()
     session.go_to(4)
     assert menus.fork.menuAction().isEnabled()
+    assert button.isEnabled()
+    assert button.menu() is menus.fork
+    session.go_to(8)  # the run is over: another guidance would change nothing
+    assert not menus.fork.menuAction().isEnabled()
+    assert "No steps are left here" in menus.fork.menuAction().toolTip()
+    assert "No steps are left here" in button.toolTip()
+    session.go_to(4)
     assert finished.window.bench.presenter.picture(FrameKind.CURRENT_GUESS) is not None
 
 
@@ -132,3 +146,59 @@ def test_the_forks_of_a_run_stand_below_it(finished: Driver) -> None:
     begins = [text[: len(text) - len(text.lstrip(" └\N{EM SPACE}"))] for text in shown]
     assert begins == ["", "", "└ ", "\N{EM SPACE}└ ", "└ "]
     assert ["forked at step 3" in shown[2], "Vase" in shown[3], "forked at step 6" in shown[4]] == [True] * 3
+
+
+def test_a_stopped_run_is_gone_on_with_and_comes_out_the_same(ready: Driver) -> None:
+    ready.run(40)
+    session, whole = ready.session, ready.session.trajectory
+    go_on = ready.window.panels.run_panel.go_on
+    assert not go_on.isVisible()
+    ready.click_start()
+    ready.qtbot.waitUntil(lambda: session.trajectory is not whole and session.last >= 3)
+    ready.window.panels.run_control.stop()
+    ready.wait_for_end()
+    stopped = session.trajectory
+    assert not stopped.is_complete
+    assert go_on.isVisible()
+    at = stopped.last
+    go_on.click()
+    ready.wait_for_end()
+    made = session.trajectory
+    assert made.is_complete
+    assert not go_on.isVisible()
+    assert f"gone on with at step {at}" in ready.window.windowTitle()
+    for k in (at, at + 1, 40):
+        np.testing.assert_array_equal(made.state(k), whole.state(k))
+
+
+def test_a_picture_offers_forks_at_the_step_that_was_pointed_at(finished: Driver) -> None:
+    picture_menu, session = finished.window.bench.picture_menu, finished.session
+    session.go_to(2)
+    frame = finished.window.bench.stage.panels[0]
+    menu = picture_menu.menu_of(frame.subject_at(None))
+    assert finished.window.bench.menus.fork.menuAction() in menu.actions()
+    film = finished.window.bench.film
+    place = film.visualRect(film.model().index(5)).center()
+    reason = QContextMenuEvent.Reason.Mouse
+    at = film.viewport().mapTo(finished.window, place)
+    picture_menu.show_for(QContextMenuEvent(reason, at, finished.window.mapToGlobal(at)))
+    QApplication.activePopupWidget().close()
+    assert session.position == 5
+
+
+def test_the_line_under_the_frames_tells_what_happens_at_a_step(ready: Driver) -> None:
+    ready.run(20)
+    remark, session = ready.window.bench.stage.remark, ready.session
+
+    def at(step: int) -> str:
+        session.go_to(step)
+        ready.flush()
+        return remark.text()
+
+    assert at(0).startswith("The untouched block")
+    assert at(1).startswith("As a rule, big decisions: blocks out layout")
+    marks = ready.window.panels.plots.settled_marks()
+    name, step = band_name(marks[0][0]), marks[0][1]
+    assert f"settled here: {name}" in at(step) or step == 20
+    assert at(20).startswith("Done. Each band stopped changing at its step: ")
+    assert f"{name} at {step}" in remark.text()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.ui.drown.frames import ForwardStage
-from sculptor_app.ui.playback.stage import Room, Stage, best, one_large, side_by_side
+from sculptor_app.ui.playback.stage import Room, Stage, best, of_compared, one_large, pair, side_by_side
 
 rooms = st.builds(
     Room,
@@ -18,7 +18,7 @@ rooms = st.builds(
 )
 
 
-@given(rooms, st.sampled_from([one_large, side_by_side, best]))
+@given(rooms, st.sampled_from([one_large, side_by_side, best, pair, of_compared]))
 def test_frames_do_not_overlap_and_stay_in_the_room(room: Room, place) -> None:
     rects = place(room)
     for index, (left, top, width, height) in enumerate(rects):
@@ -39,6 +39,16 @@ def test_a_low_room_gets_a_row_and_a_high_one_a_large_frame() -> None:
     assert best(Room(660, 340, 58, 16)) == side_by_side(Room(660, 340, 58, 16))
     assert best(Room(660, 360, 58, 16)) == one_large(Room(660, 360, 58, 16))
     assert best(Room(780, 560, 58, 16)) == one_large(Room(780, 560, 58, 16))
+
+
+def test_two_compared_runs_are_as_large_as_the_room_allows() -> None:
+    high, wide = Room(640, 500, 58, 16), Room(1500, 500, 58, 16)
+    first, second, third = of_compared(high)
+    assert first[2:] == second[2:]
+    assert first[2] > 1.15 * side_by_side(high)[0][2]
+    assert third[1] > first[1] + first[3]
+    assert third[1] + third[3] <= 500
+    assert of_compared(wide) == side_by_side(wide)
 
 
 @pytest.mark.parametrize("stage_type", [Stage, ForwardStage])
