@@ -194,6 +194,11 @@ class SamplesView(QWidget):
         row.addWidget(inner)
         return panel
 
+    @property
+    def foot_px(self) -> int:
+        """Height of the scrubber, which bars leave free."""
+        return self.height() - self.timeline.y() if self._stack.currentIndex() else 0
+
     # Content
 
     def set_invitation(self, title: str, text: str) -> None:

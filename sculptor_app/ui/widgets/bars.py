@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QTextDocument, QTextOption
+from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent, QTextDocument, QTextOption
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -126,8 +127,19 @@ class BarText(QTextEdit):
         return event.matches(QKeySequence.StandardKey.Copy) and self.textCursor().hasSelection()
 
 
+@runtime_checkable
+class HasFoot(Protocol):
+    """A widget whose lower end bars leave free."""
+
+    @property
+    def foot_px(self) -> int:
+        """Height of that end."""
+
+
 class BarColumn(QWidget):
-    """Bars above each other that lie over the upper end of what they belong to: nothing moves when one comes or goes.
+    """Bars above each other that lie over the lower end of what they belong to: nothing moves when one comes or goes.
+
+    At the upper end they would cover the title of what is shown, and the buttons beside it.
 
     Args:
         parent: Somewhere around everything that they may lie over.
@@ -151,7 +163,7 @@ class BarColumn(QWidget):
         self._column.addWidget(bar)
 
     def lie_over(self, widget: QWidget) -> None:
-        """Lie over the upper end of that widget from now on."""
+        """Lie over the lower end of that widget from now on, above its foot if it has one: see `HasFoot`."""
         if widget is not self._over:
             if self._over is not self._around:
                 self._over.removeEventFilter(self)
@@ -164,9 +176,11 @@ class BarColumn(QWidget):
         """Take the width of what it lies over, and the height that the bars need."""
         around, over = self._around, self._over
         is_in = around.isAncestorOf(over)  # else what it lay over is elsewhere for now, or all of it is meant
-        corner, width = (over.mapTo(around, QPoint()), over.width()) if is_in else (QPoint(), around.width())
-        needed = self._column.heightForWidth(width) if any(not bar.isHidden() for bar in self._bars) else 0
-        self.setGeometry(corner.x(), corner.y(), width, min(needed, around.height()))
+        corner, size = (over.mapTo(around, QPoint()), over.size()) if is_in else (QPoint(), around.size())
+        needed = self._column.heightForWidth(size.width()) if any(not bar.isHidden() for bar in self._bars) else 0
+        end = corner.y() + size.height() - (over.foot_px if is_in and isinstance(over, HasFoot) else 0)
+        height = min(needed, around.height())
+        self.setGeometry(corner.x(), max(0, end - height), size.width(), height)
         self.raise_()
 
     # Qt overrides
@@ -182,8 +196,8 @@ class BarColumn(QWidget):
         return False
 
 
-PASSES_MS = 8000
-"""How long a message stays that passes by itself."""
+PASSES_MS = 6000
+"""How long a message is seen that passes by itself."""
 
 
 class MessageBar(QFrame):
@@ -197,7 +211,8 @@ class MessageBar(QFrame):
         self._mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._mark.setFixedSize(MARK_PX, MARK_PX)
         self._text = BarText(self)
-        self._passing = QTimer(self)
+        self._passes = False
+        self._passing = QTimer(self)  # while it is seen
         self._passing.setSingleShot(True)
         self._passing.setInterval(PASSES_MS)
         self._passing.timeout.connect(self._pass_unless_read)
@@ -243,7 +258,8 @@ class MessageBar(QFrame):
             is_fault: Whether it warns, or only informs.
             passes: Whether it goes by itself after a while, and when another page comes.
         """
-        (self._passing.start if passes else self._passing.stop)()
+        self._passes = passes
+        self._passing.stop()
         self._text.setText(without_secrets(f"{display(message)} {display(advice)}".strip()))
         self.setAccessibleName(self._text.text())
         self._on_action = on_action
@@ -256,6 +272,8 @@ class MessageBar(QFrame):
             widget.style().polish(widget)
         self.show()
         self._align()
+        if passes and self.isVisible():
+            self._passing.start()
 
     def _align(self) -> None:
         """Put mark and cross on the line of the text: of its first, where there are several."""
@@ -270,6 +288,15 @@ class MessageBar(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._align()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._passes:
+            self._passing.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._passing.stop()
 
     def show_error(
         self,
@@ -292,13 +319,14 @@ class MessageBar(QFrame):
 
     @Slot()
     def clear(self) -> None:
+        self._passes = False
         self._passing.stop()
         self.hide()
 
     @Slot()
     def pass_by(self) -> None:
         """Close a message that passes; any other stays."""
-        if self._passing.isActive():
+        if self._passes:
             self.clear()
 
     @Slot()
