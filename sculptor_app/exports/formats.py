@@ -6,10 +6,11 @@ Importing it needs neither numpy nor Pillow: a format's module is imported when 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from sculptor_app.core.texts import translate
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 
 Kind = Literal["animation", "still", "table", "run"]
 """What a file holds: all states one after the other, one of them, the numbers of all, or everything recorded."""
+
+GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "animation": translate("names", "Animation"),
+        "film": translate("names", "Film"),
+        "web-page": translate("names", "Web page"),
+        "poster": translate("names", "Poster"),
+        "pictures": translate("names", "Pictures"),
+    }
+)
+"""What a person wants to have, in the order in which it is offered: English names by their words. Each of them is one
+or more kinds of file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,7 @@ class ExportFormat:
     write: Callable[[Path, Export], None]
     sheet_px: int = 0
     ending: str = ""  # of its files' names, where that is not the id
-    spoken: str = ""  # how its files are called, where that is not the id, as "web page"; English, marked likewise
+    spoken: str = ""  # how a choice of formats calls it, where that is not the id, as "WebP"; English, marked likewise
 
     @property
     def short_name(self) -> str:
@@ -85,6 +98,11 @@ class AnimationFormat(ExportFormat):
             ExportCancelled where it was stopped.
         hides: names of options that make no difference to its files.
         is_page: whether it shows one page, laid out as one of LAYOUTS.
+        group: what a person has with it, one of GROUPS.
+        enlarges: whether the pictures of a run become larger than they are where a greater size is asked for; else the
+            page does so on screen, and a size only makes them smaller.
+        holds: what else a run's file has, where the preview shows its pictures alone; English, marked likewise.
+        holds_of_many: the same of many runs.
     """
 
     kind: Kind = field(default="animation", init=False)
@@ -92,6 +110,10 @@ class AnimationFormat(ExportFormat):
     estimate_bytes: Callable[[Export], int]
     hides: frozenset[str] = frozenset()
     is_page: bool = False
+    group: str = "animation"
+    enlarges: bool = True
+    holds: str = ""
+    holds_of_many: str = ""
 
 
 def _write_gif(path: Path, export: Export) -> None:
@@ -136,8 +158,8 @@ def _estimate_html(export: Export) -> int:
     return estimate_page_bytes(export.source, export.measures, export.options, export.stop)
 
 
-def _film(id: str, label: str, spoken: str, *hides: str) -> AnimationFormat:
-    """A row of a kind of film."""
+def _film(id: str, label: str, spoken: str, *hides: str, group: str = "film") -> AnimationFormat:
+    """A row of a kind of film, or of an animation that is made as one."""
 
     def write(path: Path, export: Export) -> None:
         from sculptor_app.exports.film import write_film
@@ -158,8 +180,9 @@ def _film(id: str, label: str, spoken: str, *hides: str) -> AnimationFormat:
         return estimate_film_bytes(export.source, export.measures, export.options, export.stop, id)
 
     return AnimationFormat(
-        id, label, write, sheet_px=900, spoken=spoken, preview=preview, estimate_bytes=estimate, hides=frozenset(hides)
-    )
+        id, label, write, sheet_px=900, spoken=spoken, preview=preview, estimate_bytes=estimate,
+        hides=frozenset(hides), group=group,
+    )  # fmt: skip
 
 
 def _poster(id: str, label: str, kind: str = "") -> AnimationFormat:
@@ -190,8 +213,8 @@ def _poster(id: str, label: str, kind: str = "") -> AnimationFormat:
 
     hides = frozenset({"every", "delay_ms", "hold_ms", "loop", "ping_pong", "caption", "plot", "full_colour"})
     return AnimationFormat(
-        id, label, write, sheet_px=300, ending=kind, spoken=label, preview=preview, estimate_bytes=estimate,
-        hides=hides, is_page=True,
+        id, label, write, sheet_px=300, ending=kind, spoken=kind.upper(), preview=preview, estimate_bytes=estimate,
+        hides=hides, is_page=True, group="poster", enlarges=False,
     )  # fmt: skip
 
 
@@ -251,23 +274,29 @@ FORMATS: dict[str, ExportFormat] = {
             "gif", translate("names", "GIF animation"), _write_gif, sheet_px=900,
             preview=_preview_gif, estimate_bytes=_estimate_gif, hides=frozenset({"full_colour"}),
         ),
+        _film("webp", translate("names", "Animated WebP"), "WebP", group="animation"),
+        _film("apng", translate("names", "Animated PNG"), "APNG", "full_colour", group="animation"),
+        _film("mp4", translate("names", "MP4 film"), "MP4", "loop"),
+        _film("webm", translate("names", "WebM film"), "WebM", "loop"),
         AnimationFormat(
             "html", translate("names", "Web page"), _write_html, sheet_px=900,
-            spoken=translate("names", "web page"),
             preview=_preview_html, estimate_bytes=_estimate_html, hides=frozenset({"caption", "plot", "full_colour"}),
-        ),
-        _film("mp4", translate("names", "MP4 film"), translate("names", "MP4 film"), "loop"),
-        _film("webm", translate("names", "WebM film"), translate("names", "WebM film"), "loop"),
-        _film("webp", translate("names", "Animated WebP"), translate("names", "animated WebP")),
-        _film("apng", translate("names", "Animated PNG"), translate("names", "animated PNG"), "full_colour"),
-        AnimationFormat(
-            "zip", translate("names", "PNG pictures in a ZIP"), _write_zip, sheet_px=900,
-            spoken=translate("names", "PNG pictures in a ZIP"), preview=_preview_zip, estimate_bytes=_estimate_zip,
-            hides=frozenset({"loop", "full_colour"}),
+            group="web-page", enlarges=False,
+            holds=translate(
+                "names", "The page has these pictures of the steps, a scrubber to play them, the phases, both plots "
+                "and a glossary. It needs no network."),
+            holds_of_many=translate(
+                "names", "The page has these pictures of the steps, a scrubber to play them, the phases and a "
+                "glossary. It needs no network."),
         ),
         _poster("svg", translate("names", "SVG page")),
         _poster("pdf", translate("names", "PDF page")),
         _poster("png-page", translate("names", "PNG page"), "png"),
+        AnimationFormat(
+            "zip", translate("names", "PNG pictures in a ZIP"), _write_zip, sheet_px=900,
+            spoken=translate("names", "PNG in a ZIP"), preview=_preview_zip, estimate_bytes=_estimate_zip,
+            hides=frozenset({"loop", "full_colour"}), group="pictures",
+        ),
         ExportFormat("png", translate("names", "PNG picture"), "still", _write_png, sheet_px=2000),
         ExportFormat("csv", translate("names", "Comma-separated values"), "table", _write_csv),
         ExportFormat("parquet", translate("names", "Parquet table"), "table", _write_parquet),

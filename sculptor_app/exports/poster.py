@@ -62,7 +62,6 @@ PNG_SCALE = 2
 """Pixels for each unit of a page."""
 _WITHOUT_PHASES = 8
 _DECADES = 8
-_PREVIEW_PX = 900
 _PT = 0.75
 _TYPEFACES = {"": "styles/fonts/Inter-Regular.otf", "B": "styles/fonts/Inter-SemiBold.otf"}
 """Resources, by fpdf2's words for styles."""
@@ -175,7 +174,7 @@ def preview_poster(
     """The poster as a PNG, whatever the state; otherwise as `preview_gif`."""
     poster = lay_out(source, measures, options, chosen_states(source, options), None, disclosure)
     file = io.BytesIO()
-    as_image(poster, _PREVIEW_PX / WIDTH).save(file, "PNG", pnginfo=PngImagePlugin.PngInfo())
+    as_image(poster, PNG_SCALE).save(file, "PNG", pnginfo=PngImagePlugin.PngInfo())
     return file.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Saving a run as an animation: all choices, one frame as it will look, about how large it becomes, and the saving."""
+"""Exporting a run: what it becomes, all choices, one frame as it will look, about how large it is, and the saving."""
 
 from __future__ import annotations
 
@@ -25,18 +25,27 @@ from sculptor_app import folders
 from sculptor_app.core.files import expanded, is_file
 from sculptor_app.core.texts import byte_text
 from sculptor_app.exports.animation.options import NONE, AnimationOptions, Disclosure
-from sculptor_app.exports.animation.plan import DecodedFrames, Wanted, frames_to_decode, latents_of, shown_states
+from sculptor_app.exports.animation.plan import (
+    DecodedFrames,
+    RunGrid,
+    Wanted,
+    frames_to_decode,
+    latents_of,
+    shown_states,
+)
 from sculptor_app.exports.files import ExportCancelled, ExportError, refuse_folder
 from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import RetiredThreads
 from sculptor_app.ui import theme
 from sculptor_app.ui.fields.inputs import ChoiceBox
+from sculptor_app.ui.playback.texts import title_parts
+from sculptor_app.ui.saving.export_preview import LEAST_PX, ExportPreview, WholePicture
+from sculptor_app.ui.saving.format_choice import FormatChoice
 from sculptor_app.ui.saving.gif_form import FORMAT, ask_to_replace, form_for, key_of, remember, remembered_for
 from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Saved, export_job, facts_text, preview_job
 from sculptor_app.ui.widgets.bars import error_texts
 from sculptor_app.ui.widgets.names import disclosure_tip, disclosure_title, disclosures, display, filter_text
-from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.step import Frame
@@ -48,6 +57,9 @@ if TYPE_CHECKING:
 
 SETTLE_MS = 150
 """How long a choice stands before its preview is made."""
+
+LIKED_SIZE = (1080, 700)
+"""Width and height of the dialog where the screen has room."""
 
 
 class ExportGifDialog(QDialog):
@@ -80,6 +92,7 @@ class ExportGifDialog(QDialog):
         self._wanted: dict[object, Wanted] = {}  # the frames that are being decoded, by step and kind
         self._filmed, self._measures, self._settings = filmed, measures, settings
         self._position, self._formats = position, animation_formats()
+        self._title = " · ".join(_title_parts(filmed))
         self._retired, self._is_saving, self._target = retired, False, path
         self._is_decoding = False  # for the file: the first part of the saving
         self._task = BackgroundTask("gif", self, cancelled_by=(ExportCancelled,))
@@ -91,18 +104,21 @@ class ExportGifDialog(QDialog):
         self._connect()
         self._set_saving(False)
         self.form.set_options(remembered_for(settings, filmed))
-        last = self.format.findData(str(settings.value(FORMAT, "")))
-        if last > 0:
-            self.format.setCurrentIndex(last)
-        else:
-            self._show_format()
+        self.format.choose(str(settings.value(FORMAT, "")))
+        self._show_format()
+        self._take_room()
 
     # Building ----------------------------------------------------------------------------------------------------
 
     def _make_parts(self, path: Path) -> None:
         self.form = form_for(self._filmed, self, self._decoder is not None)
-        self.preview = PictureView(self)
-        self.preview.setMinimumSize(QSize(300, 300))
+        self.preview = ExportPreview(self)
+        self.preview.setMinimumSize(QSize(LEAST_PX, LEAST_PX))
+        self.preview.setAccessibleName(self.tr("Preview"))
+        self.holds = QLabel(self)
+        self.holds.setProperty("tone", "muted")
+        self.holds.setWordWrap(True)
+        self.holds.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.facts = QLabel(self)
         self.facts.setProperty("tone", "muted")
         self.facts.setFont(theme.fonts.tabular(theme.fonts.body()))
@@ -110,11 +126,7 @@ class ExportGifDialog(QDialog):
         self.facts.setFixedHeight(2 * self.facts.fontMetrics().lineSpacing() + 2)
         self.path = QLineEdit(str(path), self)
         self.path.setAccessibleName(self.tr("File"))
-        self.format = ChoiceBox([], self)
-        for row in self._formats:
-            shown = display(row.short_name)
-            self.format.addItem(shown[:1].upper() + shown[1:], row.id)
-        self.format.setAccessibleName(self.tr("Format"))
+        self.format = FormatChoice(self._formats, self)
         self.format.setVisible(len(self._formats) > 1)
         self.browse = QPushButton(self.tr("Browse…"), self)
         self.told = ChoiceBox([(text.replace("&", ""), word.value) for text, word in disclosures()], self)
@@ -136,7 +148,6 @@ class ExportGifDialog(QDialog):
     def _lay_out(self) -> None:
         file_row = QHBoxLayout()
         file_row.addWidget(self.path, 1)
-        file_row.addWidget(self.format)
         file_row.addWidget(self.browse)
         told_row = QHBoxLayout()
         told_label = QLabel(disclosure_title(), self)
@@ -151,14 +162,16 @@ class ExportGifDialog(QDialog):
         foot.addWidget(self.save_button)
         grid = QGridLayout()
         grid.setHorizontalSpacing(22)
-        grid.addWidget(self.form, 0, 0, 2, 1)
+        grid.addWidget(self.form, 0, 0, 3, 1)
         grid.addWidget(self.preview, 0, 1)
-        grid.addWidget(self.facts, 1, 1, Qt.AlignmentFlag.AlignHCenter)
+        grid.addWidget(self.holds, 1, 1)
+        grid.addWidget(self.facts, 2, 1, Qt.AlignmentFlag.AlignHCenter)
         grid.setColumnStretch(1, 1)
         grid.setRowStretch(0, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 18, 20, 16)
         column.setSpacing(12)
+        column.addWidget(self.format)
         column.addLayout(grid, 1)
         column.addLayout(told_row)
         column.addLayout(file_row)
@@ -168,7 +181,8 @@ class ExportGifDialog(QDialog):
     def _connect(self) -> None:
         self.form.edited.connect(self.refresh)
         self.told.currentIndexChanged.connect(self._choose_disclosure)
-        self.format.currentIndexChanged.connect(self._change_format)
+        self.format.changed.connect(self._change_format)
+        self.preview.clicked.connect(self._show_whole)
         self.path.textChanged.connect(self._judge)
         self.browse.clicked.connect(self._browse)
         self.save_button.clicked.connect(self.save)
@@ -184,15 +198,28 @@ class ExportGifDialog(QDialog):
     # Choosing ----------------------------------------------------------------------------------------------------
 
     def _row(self) -> AnimationFormat:
-        return self._formats[self.format.currentIndex()]
-
-    def _title(self) -> str:
-        return self.tr("Save as {0}").format(display(self._row().short_name))
+        return self.format.row
 
     def _show_format(self) -> None:
-        self.setWindowTitle(self._title())
-        self.form.offer(self._row())
+        title = self.tr("Export: {0}").format(self._title) if self._title else self.tr("Export")
+        self.setWindowTitle(title)
+        row = self._row()
+        holds = row.holds_of_many if isinstance(self._filmed, RunGrid) else row.holds
+        self.holds.setText(display(holds))
+        self.holds.setVisible(bool(holds))
+        self.form.offer(row)
         self.refresh()
+
+    def _take_room(self) -> None:
+        """Begin as large as the screen allows: what is left beside the choices is the preview's."""
+        room = self.screen().availableSize() - QSize(60, 60)  # for the frame of the window
+        self.resize(QSize(*LIKED_SIZE).boundedTo(room).expandedTo(self.minimumSizeHint()))
+
+    @Slot()
+    def _show_whole(self) -> None:
+        """The preview in a window of its own."""
+        if self.preview.image is not None:
+            WholePicture(self.preview.image, self.windowTitle(), self).show()
 
     @Slot()
     def _change_format(self) -> None:
@@ -261,7 +288,7 @@ class ExportGifDialog(QDialog):
     @Slot()
     def _browse(self) -> None:
         chosen, _ = QFileDialog.getSaveFileName(
-            self, self._title(), self.path.text(), filter_text(self._row()),
+            self, self.windowTitle(), self.path.text(), filter_text(self._row()),
             options=QFileDialog.Option.DontConfirmOverwrite,  # asked once, when it is saved
         )  # fmt: skip
         if chosen:
@@ -423,3 +450,8 @@ class ExportGifDialog(QDialog):
 
     def reject(self) -> None:
         self.close()
+
+
+def _title_parts(filmed: RunOrGrid) -> tuple[str, ...]:
+    """What is exported, in a person's words."""
+    return tuple(map(display, filmed.title.parts)) if isinstance(filmed, RunGrid) else title_parts(filmed.info)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QMessageBox,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -72,6 +73,11 @@ def grid_sizes(grid: RunGrid) -> list[tuple[int, str]]:
     return [size for size in sizes if size[0] <= most_px] or sizes[:1]
 
 
+def nearest_size(sizes_px: list[int], wanted_px: int) -> int:
+    """Of sizes on offer the one that comes nearest to another."""
+    return min(sizes_px, key=lambda size: abs(size - wanted_px))
+
+
 class GifForm(QWidget):
     """Reads and writes AnimationOptions.
 
@@ -81,6 +87,7 @@ class GifForm(QWidget):
         into_noise: it is a forward process, from the picture into the noise; only its states are of interest.
         is_grid: it is many runs.
         decodes: it is a run in latents whose frames can be decoded.
+        own_px: longer side of a run's pictures as they are.
     """
 
     edited = Signal()  # some choice changed
@@ -93,9 +100,10 @@ class GifForm(QWidget):
         parent: QWidget | None = None,
         is_grid: bool = False,
         decodes: bool = False,
+        own_px: int = 0,
     ) -> None:
         super().__init__(parent)
-        self._decodes, self._sizes = decodes, sizes
+        self._decodes, self._sizes, self._own_px = decodes, sizes, own_px
         self._into_noise, self._is_grid = into_noise, is_grid
         self.settling_rule = DEFAULT_SETTLING_RULE  # the window's, which is chosen in its View menu
         self._row: AnimationFormat | None = None  # the format that is offered
@@ -114,6 +122,10 @@ class GifForm(QWidget):
             form.addRow(self.tr("Decoded"), self.decode)
         form.addRow(self.tr("Time per frame"), self.delay)
         form.addRow(self.tr("Hold both ends") if into_noise else self.tr("Hold the last"), self.hold)
+        for label in self.findChildren(
+            QLabel
+        ):  # as high as their fields: Qt would put them up to 3 px above the middle
+            label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(9)
@@ -141,8 +153,8 @@ class GifForm(QWidget):
         )
         self.every = self._number(1, max(1, planned), 1)
         self.picture_size = ChoiceBox([], self)
-        for size, factor in self._sizes:
-            self.picture_size.addItem(self.tr("{0} px · {1}").format(size, factor), size)
+        self._wanted_px = self._sizes[0][0]
+        self._offer_sizes(self._sizes)
         self.decode = ChoiceBox([], self)
         self.decode.setVisible(self._decodes)
         for word, label in DECODINGS.items():
@@ -197,7 +209,8 @@ class GifForm(QWidget):
         self.preset.activated.connect(self._use_preset)
         self.edited.connect(self._name_preset)
         self.layout_choice.currentIndexChanged.connect(self._offer_again)
-        for choice in (self.frames, self.picture_size, self.decode):
+        self.picture_size.currentIndexChanged.connect(self._choose_size)
+        for choice in (self.frames, self.decode):
             choice.currentIndexChanged.connect(self.edited)
         for number in (self.every, self.delay, self.hold):
             number.valueChanged.connect(self.edited)
@@ -228,13 +241,36 @@ class GifForm(QWidget):
             self.offer(self._row)
         self.edited.emit()
 
+    def _offer_sizes(self, sizes: list[tuple[int, str]]) -> None:
+        """List sizes, of which the one that is nearest to what was wanted is chosen; nothing is emitted."""
+        self.picture_size.blockSignals(True)
+        self.picture_size.clear()
+        for size, factor in sizes:
+            self.picture_size.addItem(self.tr("{0} px · {1}").format(size, factor), size)
+        pixels = [size for size, _ in sizes]
+        self.picture_size.setCurrentIndex(pixels.index(nearest_size(pixels, self._wanted_px)))
+        self.picture_size.blockSignals(False)
+
+    @Slot()
+    def _choose_size(self) -> None:
+        self._wanted_px = self.picture_size.currentData()
+        self.edited.emit()
+
+    def _sizes_for(self, row: AnimationFormat) -> list[tuple[int, str]]:
+        """The sizes that make a difference to files of a format."""
+        if row.enlarges or self._is_grid:
+            return self._sizes
+        return [size for size in self._sizes if size[0] <= self._own_px] or self._sizes[:1]
+
     def offer(self, row: AnimationFormat) -> None:
         """Hide what makes no difference to files of a format."""
         self._row = row
+        sizes = self._sizes_for(row)
+        self._offer_sizes(sizes)
         self._rows.setRowVisible(self.preset, not row.is_page and not self._is_grid and not self._into_noise)
         layout = self._layout
         self._rows.setRowVisible(self.layout_choice, row.is_page)
-        self._rows.setRowVisible(self.picture_size, layout != PLOT)
+        self._rows.setRowVisible(self.picture_size, layout != PLOT and len(sizes) > 1)
         if self._decodes:
             self._rows.setRowVisible(self.decode, layout != PLOT)
         for name, box in zip(BOXES, self._boxes(), strict=True):
@@ -247,7 +283,7 @@ class GifForm(QWidget):
         """The choices, or what is wrong with them."""
         try:
             return AnimationOptions(
-                frames=self.frames.currentData(), every=self.every.value(), size_px=self.picture_size.currentData(),
+                frames=self.frames.currentData(), every=self.every.value(), size_px=self._size_px,
                 delay_ms=self.delay.value(), hold_ms=self.hold.value(), loop=self.loop.isChecked(),
                 ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(),
                 plot=self.plot.isChecked() and not self._is_grid,
@@ -259,6 +295,13 @@ class GifForm(QWidget):
             return error
 
     @property
+    def _size_px(self) -> int:
+        """The chosen size; what was wanted elsewhere where the format's largest is chosen, which is the same there."""
+        chosen = int(self.picture_size.currentData())
+        is_largest = self.picture_size.currentIndex() == self.picture_size.count() - 1
+        return max(chosen, self._wanted_px) if is_largest else chosen
+
+    @property
     def _layout(self) -> str:
         is_page = self._row is not None and self._row.is_page
         return str(self.layout_choice.currentData()) if is_page else USUAL
@@ -267,9 +310,8 @@ class GifForm(QWidget):
         """Show choices; of the sizes on offer the nearest. The direction is that of what is saved."""
         self.layout_choice.setCurrentIndex(max(0, self.layout_choice.findData(options.layout)))
         self.frames.setCurrentIndex(max(0, self.frames.findData(options.frames)))
-        sizes = [size for size, _ in self._sizes]
-        nearest = min(sizes, key=lambda size: abs(size - options.size_px))
-        self.picture_size.setCurrentIndex(sizes.index(nearest))
+        self._wanted_px = nearest_size([size for size, _ in self._sizes], options.size_px)
+        self._offer_sizes(self._sizes if self._row is None else self._sizes_for(self._row))
         self.decode.setCurrentIndex(self.decode.findData(options.decode))
         self.every.setValue(options.every)
         self.delay.setValue(options.delay_ms)
@@ -281,7 +323,7 @@ class GifForm(QWidget):
 def preset_of(options: AnimationOptions, sizes_px: list[int]) -> str:
     """The word of the preset that options are, at the nearest of the sizes on offer; empty for none."""
     for word, (_, preset) in PRESETS.items():
-        nearest = min(sizes_px, key=lambda size: abs(size - preset["size_px"]))
+        nearest = nearest_size(sizes_px, preset["size_px"])
         if all(getattr(options, name) == value for name, value in {**preset, "size_px": nearest}.items()):
             return word
     return ""
@@ -292,8 +334,8 @@ def form_for(filmed: RunOrGrid, parent: QWidget, has_decoder: bool = False) -> G
     if isinstance(filmed, RunGrid):
         return GifForm(grid_sizes(filmed), filmed.lead_run.planned_steps, parent=parent, is_grid=True)
     factor = decoder_factor(filmed, AnimationOptions()) if has_decoder else 1
-    sizes, into_noise = sizes_of(max(filmed.shape[1:]) * factor), not filmed.info.is_of_a_model
-    return GifForm(sizes, filmed.planned_steps, into_noise, parent, decodes=factor > 1)
+    own_px, into_noise = max(filmed.shape[1:]) * factor, not filmed.info.is_of_a_model
+    return GifForm(sizes_of(own_px), filmed.planned_steps, into_noise, parent, decodes=factor > 1, own_px=own_px)
 
 
 RUN, GRID = "gif/options", "gif/grid_options"

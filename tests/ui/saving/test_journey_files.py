@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 from PIL import Image
 from PySide6.QtCore import QSettings, Qt, QThread, QTimer
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
@@ -31,9 +31,10 @@ from sculptor_app.session.engine import Sampling
 from sculptor_app.session.worker import RetiredThreads
 from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.saving import gif_dialog
+from sculptor_app.ui.saving.export_preview import WholePicture
 from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 from sculptor_app.ui.saving.gif_form import remember, remembered
-from tests.helpers.runs import solid
+from tests.helpers.runs import made_run, solid
 from tests.helpers.window import RUN_MS, Driver
 from tests.session.test_session import trajectory
 
@@ -97,21 +98,99 @@ def test_a_new_animation_format_is_offered_beside_gif(
     qtbot: QtBot, film: AnimationFormat, dialog: ExportGifDialog, tmp_path: Path
 ) -> None:
     assert dialog.format.isVisible()
-    assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == [
-        "GIF", "Web page", "MP4 film", "WebM film", "Animated WebP", "Animated PNG", "PNG pictures in a ZIP",
-        "SVG page", "PDF page", "PNG page", "FILM",
-    ]  # fmt: skip
-    dialog.format.setCurrentText("FILM")
-    assert (dialog.windowTitle(), dialog.target()) == ("Save as FILM", tmp_path / "run.film")
+    types = dialog.format.types
+    assert [types.itemText(index) for index in range(types.count())] == ["GIF", "WebP", "APNG", "FILM"]
+    types.setCurrentText("FILM")
+    assert dialog.target() == tmp_path / "run.film"
     qtbot.waitUntil(lambda: "about 7.3 MB" in dialog.facts.text(), timeout=RUN_MS)
     assert dialog.preview.image.width() == 40 + 12
     save(qtbot, dialog)
     assert (tmp_path / "run.film").read_text() == "film of guess"
 
 
+def test_what_it_becomes_is_chosen_first_and_every_word_is_whole(qtbot: QtBot, dialog: ExportGifDialog) -> None:
+    """The kinds stand over all else, by the words of the menu; the kinds of file of each come second."""
+    choice = dialog.format
+    assert dialog.windowTitle() == "Export: seed 7 · 50 steps"
+    assert [button.text() for button in choice.buttons.values()] == [
+        "Animation", "Film", "Web page", "Poster", "Pictures",
+    ]  # fmt: skip
+    assert choice.geometry().bottom() < min(dialog.form.geometry().top(), dialog.preview.geometry().top())
+    offered = {}
+    dialog.resize(dialog.minimumSizeHint())
+    for word, button in choice.buttons.items():
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        assert (choice.row.group, button.isChecked()) == (word, True)
+        offered[word] = [choice.types.itemText(index) for index in range(choice.types.count())]
+        assert choice.types.isVisible() == (len(offered[word]) > 1)
+        room = choice.types.width() - 34  # frame, padding and arrow
+        assert max(map(choice.types.fontMetrics().horizontalAdvance, offered[word])) <= room
+    assert offered == {
+        "animation": ["GIF", "WebP", "APNG"], "film": ["MP4", "WebM"], "web-page": ["HTML"],
+        "poster": ["SVG", "PDF", "PNG"], "pictures": ["PNG in a ZIP"],
+    }  # fmt: skip
+    choice.choose("webm")
+    QTest.mouseClick(choice.buttons["animation"], Qt.MouseButton.LeftButton)
+    QTest.mouseClick(choice.buttons["film"], Qt.MouseButton.LeftButton)
+    assert choice.row.id == "webm"  # of each kind, what was chosen last
+
+
+def test_the_format_of_last_time_comes_again(qtbot: QtBot, dialog, settings, retired, run, tmp_path: Path) -> None:
+    dialog.format.choose("png-page")
+    save(qtbot, dialog)
+    assert settings.value("gif/format") == "png-page"
+    other = ExportGifDialog(run, RunMeasures.of(run), settings, tmp_path / "run.gif", 12, retired)
+    assert (other.format.row.id, other.format.buttons["poster"].isChecked()) == ("png-page", True)
+    other.close()
+
+
+def test_labels_stand_beside_their_fields(qtbot: QtBot, dialog: ExportGifDialog) -> None:
+    for id in ("gif", "html", "svg"):
+        dialog.format.choose(id)
+        qtbot.wait(1)
+        form = dialog.form
+        for field in (form.preset, form.layout_choice, form.frames, form.every, form.picture_size, form.delay):
+            if not field.isVisible():
+                continue
+            row = form._every_row if field is form.every else field
+            label = form._rows.labelForField(row)
+            assert abs(label.geometry().center().y() - field.geometry().center().y()) <= 1, label.text()
+
+
+def test_a_page_larger_than_its_place_loses_no_line(qtbot: QtBot, dialog: ExportGifDialog) -> None:
+    """Lines of one pixel in nine: leaving pixels out shows some of them whole and others not at all."""
+    lines = QImage(1800, 1800, QImage.Format.Format_RGB32)
+    lines.fill(Qt.GlobalColor.white)
+    for column in range(0, 1800, 9):
+        for row in range(1800):
+            lines.setPixel(column, row, 0)
+    dialog.format.choose("svg")
+    qtbot.waitUntil(lambda: dialog.preview.image is not None and not dialog._task.is_busy, timeout=RUN_MS)
+    assert dialog.preview.image.width() == 2400
+    preview = dialog.preview
+    preview.setFixedSize(302, 302)
+    qtbot.waitUntil(lambda: preview.width() == 302)
+    preview.set_picture(lines)
+    shot = preview.grab().toImage()
+    greys = {shot.pixelColor(x, 150).lightness() for x in range(3, 298)}
+    assert min(greys) > 60  # of every line a part, of none all
+    QTest.mouseClick(preview, Qt.MouseButton.LeftButton)
+    whole = dialog.findChild(WholePicture)
+    assert whole.picture.image is lines
+    assert whole.windowTitle() == dialog.windowTitle()
+    whole.close()
+
+
+def test_the_preview_takes_the_room_that_the_screen_has(dialog: ExportGifDialog) -> None:
+    room = dialog.screen().availableSize()
+    assert dialog.width() >= min(1080, room.width() - 60)
+    assert dialog.height() >= min(700, room.height() - 60)
+    assert dialog.preview.width() > dialog.width() - dialog.form.minimumWidth() - 120
+
+
 def test_a_film_is_saved_with_its_own_choices(qtbot: QtBot, dialog: ExportGifDialog, tmp_path: Path) -> None:
     assert not dialog.form.full_colour.isVisible()
-    dialog.format.setCurrentText("MP4 film")
+    dialog.format.choose("mp4")
     assert dialog.form.full_colour.isVisible()
     assert not dialog.form.loop.isVisible()
     dialog.form.full_colour.setChecked(True)
@@ -134,19 +213,14 @@ def test_a_single_animation_format_is_no_choice(
     monkeypatch.setattr(gif_dialog, "animation_formats", lambda: only)
     dialog = request.getfixturevalue("dialog")
     assert not dialog.format.isVisible()
-    assert dialog.windowTitle() == "Save as GIF"
 
 
 def test_a_page_is_a_poster_a_contact_sheet_or_a_plot(qtbot: QtBot, dialog: ExportGifDialog, tmp_path: Path) -> None:
     form = dialog.form
     assert not form.layout_choice.isVisible()
-    dialog.format.setCurrentText("PNG page")
+    dialog.format.choose("png-page")
     assert dialog.target() == tmp_path / "run.png"
-    assert (form.layout_choice.isVisible(), form.every.isVisible(), form.picture_size.isVisible()) == (
-        True,
-        False,
-        True,
-    )
+    assert (form.layout_choice.isVisible(), form.every.isVisible()) == (True, False)
     form.layout_choice.setCurrentIndex(form.layout_choice.findData("contact-sheet"))
     assert form.every.isVisible()
     form.every.setValue(4)
@@ -166,15 +240,15 @@ def test_a_preset_fills_in_what_goes_together(dialog: ExportGifDialog) -> None:
     assert form.preset.currentData() == "lesson"
     form.delay.setValue(90)
     assert form.preset.currentData() == ""  # it is none any more
-    dialog.format.setCurrentText("SVG page")
+    dialog.format.choose("svg")
     assert not form.preset.isVisible()
 
 
 def test_a_plot_alone_has_no_size(dialog: ExportGifDialog) -> None:
-    dialog.format.setCurrentText("SVG page")
+    dialog.format.choose("svg")
     dialog.form.layout_choice.setCurrentIndex(dialog.form.layout_choice.findData("plot"))
     assert not dialog.form.picture_size.isVisible()
-    dialog.format.setCurrentText("GIF")
+    dialog.format.choose("gif")
     assert dialog.form.picture_size.isVisible()
     assert dialog.form.options().layout == "usual"
 
@@ -184,16 +258,47 @@ def test_a_web_page_has_no_boxes_for_what_it_always_shows(
 ) -> None:
     assert dialog.form.caption.isVisible()
     assert dialog.form.plot.isVisible()
-    dialog.format.setCurrentText("Web page")
-    assert (dialog.windowTitle(), dialog.target()) == ("Save as web page", tmp_path / "run.html")
+    dialog.format.choose("html")
+    assert dialog.target() == tmp_path / "run.html"
     assert not dialog.form.caption.isVisible()
     assert not dialog.form.plot.isVisible()
     qtbot.waitUntil(lambda: "about" in dialog.facts.text(), timeout=RUN_MS)
-    dialog.format.setCurrentText("GIF")
+    dialog.format.choose("gif")
     assert dialog.form.caption.isVisible()
-    dialog.format.setCurrentText("Web page")
+    dialog.format.choose("html")
     save(qtbot, dialog)
     assert (tmp_path / "run.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_size_that_makes_no_difference_is_not_offered(
+    qtbot: QtBot, settings: QSettings, retired: RetiredThreads, tmp_path: Path
+) -> None:
+    """A web page and a poster enlarge pictures by themselves: they can only be made smaller. What was chosen stays."""
+    run = made_run(steps=3, size=128)
+    dialog = ExportGifDialog(run, RunMeasures.of(run), settings, tmp_path / "run.gif", 3, retired)
+    dialog.show()
+    form, sizes = dialog.form, dialog.form.picture_size
+    assert sizes.currentData() == 256
+    for id in ("html", "svg"):
+        dialog.format.choose(id)
+        assert [sizes.itemData(index) for index in range(sizes.count())] == [64, 128]
+        assert (sizes.currentData(), form.options().size_px) == (128, 256)  # the same file, and the same choice
+    sizes.setCurrentIndex(0)
+    assert form.options().size_px == 64
+    dialog.format.choose("gif")
+    assert (sizes.currentData(), sizes.count() > 4) == (64, True)
+    dialog.close()
+
+
+def test_a_web_page_is_told_of_beside_its_pictures(dialog: ExportGifDialog) -> None:
+    assert not dialog.holds.isVisible()
+    dialog.format.choose("html")
+    assert dialog.holds.isVisible()
+    assert not dialog.form.picture_size.isVisible()  # 16 px cannot be made smaller
+    for word in ("scrubber", "phases", "both plots"):
+        assert word in dialog.holds.text()
+    dialog.format.choose("svg")
+    assert not dialog.holds.isVisible()
 
 
 def test_choices_are_in_the_file_and_are_remembered(
@@ -454,7 +559,7 @@ def test_a_file_that_is_gone_at_once_is_said_in_a_sentence(finished: Driver, fil
     monkeypatch.setitem(FORMATS, film.id, replace(film, write=lambda *_: None))
     menus.actions["save_gif"].trigger()
     dialog = menus.files._gif_dialog
-    dialog.format.setCurrentText("FILM")
+    dialog.format.choose("film")
     QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
     finished.qtbot.waitUntil(lambda: "could not be made" in dialog.problem.text(), timeout=RUN_MS)
 
@@ -516,7 +621,7 @@ def test_what_saved_files_tell_is_chosen_in_the_dialog_in_the_menus_words(
     finished.qtbot.wait(1)
     box = dialog.told
     assert [box.itemText(i) for i in range(box.count())] == [act.text().replace("&", "") for act in menu.actions()]
-    dialog.format.setCurrentText("FILM")
+    dialog.format.choose("film")
     finished.qtbot.waitUntil(lambda: Disclosure.NAMES in told, timeout=RUN_MS)
     box.setCurrentIndex(box.findData("private"))
     finished.qtbot.waitUntil(lambda: told[-1] is Disclosure.PRIVATE, timeout=RUN_MS)  # the caption tells it, too
