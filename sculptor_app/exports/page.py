@@ -375,18 +375,25 @@ def _numbers(
 
 
 def _spectra(run: AnyTrajectory, measures: RunMeasures, kind: Source, states: tuple[int, ...]) -> dict[str, Any]:
-    """Mean power in at most so many stretches of frequency, evenly wide in their logarithm."""
+    """Mean power in at most so many stretches of frequency, evenly wide in their logarithm.
+
+    They end at the Nyquist frequency, up to which waves of all directions are there: the last rings of the corners are
+    so few coefficients that a curve through them would fall to anywhere.
+    """
     found = [measures.spectrum(kind, k) if k <= measures.last else None for k in states]
     some = next((each for each in found if each is not None), None)
-    if some is None or len(some.frequencies) < 2:
+    if some is None:
         return {"frequencies": [], "powers": []}
-    frequencies = some.frequencies.astype(float)
+    whole = int((some.coverage >= 1).sum())
+    frequencies = some.frequencies[:whole].astype(float)
+    if whole < 2:
+        return {"frequencies": [], "powers": []}
     places = np.log(frequencies / frequencies[0]) / math.log(frequencies[-1] / frequencies[0])
     bins = np.minimum((places * _SPECTRUM_POINTS).astype(int), _SPECTRUM_POINTS - 1)
     starts = np.flatnonzero(np.diff(bins, prepend=-1))
     counts = np.diff(np.append(starts, len(bins)))
     means = np.add.reduceat(frequencies, starts) / counts
-    powers = [None if each is None else [_log(v) for v in np.add.reduceat(each.power, starts) / counts]
+    powers = [None if each is None else [_log(v) for v in np.add.reduceat(each.power[:whole], starts) / counts]
               for each in found]  # fmt: skip
     return {"frequencies": [round(float(f), 2) for f in means], "powers": powers}
 

@@ -19,7 +19,10 @@ from sculptor_app.ui.widgets.names import explained, phase_name
 
 
 class SpectrumLike(Protocol):
-    """A radial spectrum: whole frequencies >= 1 in cycles per image and the mean power at each, shapes (F,)."""
+    """A radial spectrum: whole frequencies >= 1 in cycles per image and the mean power at each, shapes (F,).
+
+    `coverage` is how much of each ring of that frequency lies in the Fourier plane.
+    """
 
     @property
     def frequencies(self) -> np.ndarray: ...
@@ -27,9 +30,18 @@ class SpectrumLike(Protocol):
     @property
     def power(self) -> np.ndarray: ...
 
+    @property
+    def coverage(self) -> np.ndarray: ...
+
 
 class SpectrumPlot(Chart):
-    """Current spectrum in bold over one curve for the end of each phase."""
+    """Current spectrum in bold over one curve for the end of each phase.
+
+    The curves end at the Nyquist frequency, up to which waves of all directions are there. Beyond it lie the corners of
+    the Fourier plane alone, with ever fewer coefficients and in the last ring of an even size a single one, whose power
+    may be anything: it would draw the curve straight down and the axis with it. Bands, files and measures count the
+    corners, which hold a part of the variance.
+    """
 
     term = "spectrum"
 
@@ -149,16 +161,17 @@ class SpectrumPlot(Chart):
         if spectrum is None:
             item.setData([], [])
         else:
-            item.setData(np.log2(np.asarray(spectrum.frequencies, dtype=np.float64)), log10_or_gap(spectrum.power))
+            frequencies, power = _drawn(spectrum)
+            item.setData(np.log2(frequencies), log10_or_gap(power))
 
     def _fit(self) -> None:
-        spectra = [s for s in (self._current, self._compared, *self._ends.values()) if s is not None]
-        values = np.concatenate([log10_or_gap(s.power) for s in spectra]) if spectra else np.empty(0)
+        spectra = [_drawn(s) for s in (self._current, self._compared, *self._ends.values()) if s is not None]
+        values = np.concatenate([log10_or_gap(power) for _, power in spectra]) if spectra else np.empty(0)
         found = limits(values)
         self.show_empty(found is None)
         if found is not None:
             self._range = stable_range(*found, self._range)
-            self._widest = max(2.0, *(float(np.max(s.frequencies)) for s in spectra))
+            self._widest = max(2.0, *(float(np.max(frequencies)) for frequencies, _ in spectra if len(frequencies)))
         fitted = self._range or (-1.0, 1.0), float(np.log2(self._widest)), self.is_empty, self._cutoff
         if fitted == self._fitted:  # from step to step the axes stay as they are, as a rule
             return
@@ -203,6 +216,12 @@ class SpectrumPlot(Chart):
         if self._cutoff is not None and not self.is_empty:
             entries.append((self.tr("drowned"), _veil()))
         self.legend.set_entries(entries)
+
+
+def _drawn(spectrum: SpectrumLike) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies and powers of the rings that lie in the Fourier plane as a whole."""
+    whole = np.asarray(spectrum.coverage) >= 1
+    return np.asarray(spectrum.frequencies, dtype=np.float64)[whole], np.asarray(spectrum.power)[whole]
 
 
 def _veil() -> QColor:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QFontMetricsF, QImage
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.measures.spectrum import frame_spectrum
 from sculptor_app.ui import theme
 from sculptor_app.ui.plots.band_plot import BandPlot
 from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
@@ -18,6 +19,10 @@ from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
 class Spectrum:
     frequencies: np.ndarray
     power: np.ndarray
+
+    @property
+    def coverage(self) -> np.ndarray:
+        return np.ones(len(self.frequencies))
 
 
 def power_law(slope: float, highest: int = 32, gain: float = 1.0) -> Spectrum:
@@ -42,6 +47,20 @@ def test_a_power_law_is_a_straight_line_of_its_slope(plot: SpectrumPlot, slope: 
     x, y = plot._current_curve.getData()
     decades = x * np.log10(2)
     assert np.polyfit(decades, y, 1)[0] == pytest.approx(slope, abs=1e-9)
+
+
+def test_a_curve_ends_where_rings_are_no_longer_whole(plot: SpectrumPlot) -> None:
+    """The last ring of the corners is one coefficient, which fell far below all others and drew the axis down."""
+    noise = np.random.default_rng(0).normal(size=(3, 128, 128)).astype(np.float32)
+    spectrum = frame_spectrum(noise)
+    assert (len(spectrum.power), spectrum.power[-1] < 0.01) == (91, True)
+    plot.set_curves(spectrum, {"decisions": spectrum}, step=3, noise_floor=spectrum)
+    for item in (plot._current_curve, plot._floor_curve, plot._end_curves["decisions"]):
+        x, y = item.getData()
+        assert (x[-1], len(y)) == (6, 64)
+    (left, right), (low, high) = plot.canvas.view.viewRange()
+    assert (left, right) == (0, 6)
+    assert -1 < low < high < 1
 
 
 def test_axes_are_numbered_anew_only_where_they_change(plot: SpectrumPlot, monkeypatch: pytest.MonkeyPatch) -> None:
