@@ -138,11 +138,11 @@ _MEASURES = (
         "glossary", "Fades a picture out towards its edges before its frequencies are measured: the jump from one edge "
         "to the opposite one would else count as fine detail.")),
     Term("energy", translate("glossary", "Energy per band"), translate(
-        "glossary", "The mean power of the waves in a band, as a power of ten; white noise of variance 1 has 0 in "
-        "every band. What has much of it is plainly seen.")),
+        "glossary", "The mean power of the waves in a band; white noise of variance 1 has 1 in every band. The axis is "
+        "logarithmic. What has much of it is plainly seen.")),
     Term("spectrum", translate("glossary", "Spectrum"), translate(
-        "glossary", "The power at every frequency, from coarse at the left to fine at the right. Noise is level; "
-        "pictures fall off.")),
+        "glossary", "The power at every frequency, from coarse at the left to fine at the right. Noise is level, "
+        "that of variance 1 at 1; pictures fall off.")),
     Term("noise-floor", translate("glossary", "Noise floor"), translate(
         "glossary", "The power that the noise in a state has at each frequency. What of a picture lies below it has "
         "drowned.")),

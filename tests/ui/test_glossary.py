@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QMainWindow, QScrollArea, QWidget
@@ -12,7 +13,7 @@ from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.trajectory.levels import PHASES
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.glossary import CHAPTERS, TERMS
-from sculptor_app.measures.spectrum import BANDS
+from sculptor_app.measures.spectrum import BANDS, band_energies, frame_spectrum
 from sculptor_app.ui.dialogs.help import GlossaryDialog, ShortcutsDialog
 from sculptor_app.ui.drown.frames import ForwardStage
 from sculptor_app.ui.fields.inputs import SamplerBox
@@ -35,6 +36,14 @@ def test_every_frame_sampler_phase_band_measure_and_plot_has_an_entry() -> None:
     assert wanted - TERMS.keys() == set()
     assert {key for key in TERMS if key.startswith("sampler-")} == {f"sampler-{key}" for key in SAMPLERS}
     assert len(TERMS) == sum(len(chapter.terms) for chapter in CHAPTERS)  # no key twice
+
+
+def test_white_noise_has_in_the_texts_what_it_has_on_the_axes() -> None:
+    noise = np.random.default_rng(0).normal(size=(3, 128, 128)).astype(np.float32)
+    assert band_energies(frame_spectrum(noise))[1:] == pytest.approx(np.ones(3), abs=0.2)  # few waves are coarse
+    assert "white noise of variance 1 has 1 in every band" in TERMS["energy"].text
+    assert "variance 1 at 1" in TERMS["spectrum"].text
+    assert not [term.key for term in TERMS.values() if "as a power of ten" in term.text]
 
 
 @pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
