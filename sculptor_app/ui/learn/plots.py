@@ -182,6 +182,7 @@ class LearnedPlot(Chart):
         self.canvas.view.setXRange(0, LEVELS, padding=0)
         self.canvas.view.setYRange(LOW, HIGH, padding=0)
         self.canvas.view.sigResized.connect(self._number_axes)
+        self.canvas.set_unit(self.tr("natural logarithm of the SNR"))
         self.canvas.setAccessibleName(self.tr("Bars of what is learned at each noise level"))
         self.set_shares([None] * LEVELS, [None] * LEVELS, "")
         self.dress()
@@ -207,13 +208,13 @@ class LearnedPlot(Chart):
         )
 
     def tooltip_at(self, x: float) -> str:
-        """The tooltip of a level: its log-SNR, phase and share learned."""
+        """The tooltip of a level: the logarithm of its SNR, its phase, and the share learned."""
         level = min(max(int(x), 0), LEVELS - 1)
         low = decade_text(EDGES[level - 1]) if level else "−∞"
         high = decade_text(EDGES[level]) if level < len(EDGES) else "∞"
         share = self._shares[level]
         lines = [
-            self.tr("log-SNR {0} to {1}").format(low, high),
+            self.tr("ln SNR {0} to {1}").format(low, high),
             phase_name(phase_stretches()[phase_index(level)][0]),
         ]
         lines.append(
