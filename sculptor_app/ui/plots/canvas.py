@@ -108,6 +108,7 @@ class Canvas(pg.GraphicsView):
     dragged = Signal(float)  # in units of the x axis
     wheeled = Signal(int)  # notches
     _unit = ""
+    _right_px = 0
 
     def __init__(self, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
         super().__init__()
@@ -148,6 +149,11 @@ class Canvas(pg.GraphicsView):
         left, top, _, bottom = layout.getContentsMargins()
         layout.setContentsMargins(left, top, width_px, bottom)
 
+    def keep_right(self, width_px: int) -> None:
+        """Leave so much free at the right, as another plot's right axis takes: one over the other, both end alike."""
+        self._right_px = width_px
+        self.dress()
+
     def add(self, item: pg.GraphicsObject) -> None:
         """Puts something into the plot, in the units of its axes."""
         self.view.addItem(item, ignoreBounds=True)
@@ -173,7 +179,8 @@ class Canvas(pg.GraphicsView):
         self.view.setBorder(edge)
         self._dress_unit()
         if not self._has_right_axis:  # a last number at the right end hangs over by half its width
-            self._set_right_margin(math.ceil(QFontMetricsF(fonts.small()).horizontalAdvance("1000") / 2) + 2)
+            overhang = math.ceil(QFontMetricsF(fonts.small()).horizontalAdvance("1000") / 2) + 2
+            self._set_right_margin(max(overhang, self._right_px))
         self.left.setWidth(self.fontMetrics().horizontalAdvance("\N{MINUS SIGN}88") + 8)
         self.grid.update()
 

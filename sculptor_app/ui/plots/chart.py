@@ -328,6 +328,13 @@ class EndLabel:
     colour: QColor
 
 
+def end_labels_px(texts: Sequence[str]) -> int:
+    """The width that EndLabels with these names take."""
+    metrics = QFontMetricsF(fonts.small())
+    # whole, or the view's right edge would be two pixels wide
+    return math.ceil(_OFFSET + max(metrics.horizontalAdvance(text) for text in texts) + 4)
+
+
 class EndLabels(pg.AxisItem):
     """Stands in the right axis' place; a hair leads from a label to its curve's end where it had to give way."""
 
@@ -338,9 +345,7 @@ class EndLabels(pg.AxisItem):
 
     def reserve(self, texts: Sequence[str]) -> None:
         """Keeps room for these names, so that the plot stands still when they come."""
-        metrics = QFontMetricsF(fonts.small())
-        widest = max(metrics.horizontalAdvance(text) for text in texts)
-        self.setWidth(math.ceil(_OFFSET + widest + 4))  # whole, or the view's right edge would be two pixels wide
+        self.setWidth(end_labels_px(texts))
 
     def set_labels(self, labels: Sequence[EndLabel]) -> None:
         """Which names stand where."""

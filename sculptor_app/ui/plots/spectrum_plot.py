@@ -9,13 +9,23 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.core.colours import PHASE_KEYS
+from sculptor_app.core.colours import BAND_KEYS, PHASE_KEYS
 from sculptor_app.core.requests.request import MAX_STEPS
 from sculptor_app.core.texts import plural
 from sculptor_app.ui.plots.canvas import octave_ticks, power_text, power_ticks, stable_range
-from sculptor_app.ui.plots.chart import Chart, KeptCurve, LegendRow, curve, floor_pen, limits, log10_or_gap, pale_pen
+from sculptor_app.ui.plots.chart import (
+    Chart,
+    KeptCurve,
+    LegendRow,
+    curve,
+    end_labels_px,
+    floor_pen,
+    limits,
+    log10_or_gap,
+    pale_pen,
+)
 from sculptor_app.ui.theme import phase_pen, theme
-from sculptor_app.ui.widgets.names import explained, phase_name
+from sculptor_app.ui.widgets.names import band_name, explained, phase_name
 
 
 class SpectrumLike(Protocol):
@@ -55,6 +65,7 @@ class SpectrumPlot(Chart):
         self._compared: SpectrumLike | None = None
         self._cutoff: float | None = None
         self._step = 0
+        self._measured: tuple[str, ...] = ()
         self.has_floor = False  # whether what is plotted has one: the noisy state has
         self._range: tuple[float, float] | None = None
         self._widest = 32.0
@@ -68,6 +79,7 @@ class SpectrumPlot(Chart):
         self.legend = LegendRow(self)
         self._column.addWidget(self.legend)
         self.canvas.view.sigResized.connect(self._number_axes)
+        self.canvas.view.sigResized.connect(self._write_caption)
         self.canvas.setAccessibleName(self.tr("Plot of power over frequency at the current step"))
         self.title.set_tip(explained(self.term))
         self.set_labels("", "", "")
@@ -121,8 +133,14 @@ class SpectrumPlot(Chart):
 
     def set_labels(self, source: str, space: str, window: str) -> None:
         """What was measured ("current guess"), in which space ("pixels"), through which window ("Hann window")."""
-        parts = (source, self.tr("power"), space, window)
-        self.caption.setText(" · ".join(part for part in parts if part))
+        self._measured = (source, self.tr("power"), space, window) if source else ()
+        self._write_caption()
+
+    def _write_caption(self) -> None:
+        """What was measured; before it what the bottom axis counts, where that has no room below its numbers."""
+        is_told = self.canvas.shows_unit or not self._measured
+        unit = () if is_told else (self.tr("from left to right: cycles per image"),)
+        self.caption.setText(" · ".join(part for part in (*unit, *self._measured) if part))
 
     def tooltip_at(self, x: float) -> str:
         frequency = max(1, round(2**x))
@@ -140,6 +158,7 @@ class SpectrumPlot(Chart):
 
     def dress(self) -> None:
         super().dress()
+        self.canvas.keep_right(end_labels_px([band_name(key) for key in BAND_KEYS]))  # as under the energies' names
         tokens = theme().tokens
         ratio = self.canvas.devicePixelRatioF()
         self._current_pen = QPen(QColor(tokens.text), 2.4 * ratio)

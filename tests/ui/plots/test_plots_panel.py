@@ -52,6 +52,27 @@ def test_no_marker_outlives_what_it_marks(qtbot: QtBot, panel: PlotsPanel) -> No
         assert stale_pixels(panel) == 0
 
 
+def test_both_plots_are_one_column_with_or_without_a_run(qtbot: QtBot, panel: PlotsPanel) -> None:
+    panel.load()
+    panel.show()
+    qtbot.waitExposed(panel)
+    for width, height in ((336, 480), (400, 600), (520, 900)):
+        panel.resize(width, height)
+        for shows in (False, True):
+            if shows:
+                run = made_run(steps=4)
+                panel._session.show(run, RunMeasures.of(run), running=False)
+                panel._session.go_to(4)
+            QApplication.processEvents()
+            sides = []
+            for plot in (panel.band_plot, panel.spectrum_plot):
+                place = plot.canvas.mapFromScene(plot.canvas.view.sceneBoundingRect()).boundingRect()
+                sides.append(
+                    (plot.canvas.mapTo(panel, place.topLeft()).x(), plot.canvas.mapTo(panel, place.topRight()).x())
+                )
+            assert sides[0] == sides[1]
+
+
 def test_plots_that_are_loaded_twice_are_there_once(panel: PlotsPanel) -> None:
     for _ in range(3):
         panel.load()
@@ -61,6 +82,7 @@ def test_plots_that_are_loaded_twice_are_there_once(panel: PlotsPanel) -> None:
 def test_nobody_is_told_to_start_a_run_that_is_on(panel: PlotsPanel) -> None:
     panel.load()
     assert "Start a run" in texts(panel)[0]
+    assert [plot.caption.text() for plot in (panel.band_plot, panel.spectrum_plot)] == ["", ""]
     panel.set_busy(True)
     assert texts(panel) == ["The run is on its way…"] * 2
     run = made_run(steps=4, taken=0)

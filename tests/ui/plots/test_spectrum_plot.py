@@ -175,10 +175,13 @@ def test_the_unit_stands_below_the_numbers_where_there_is_room(plot: SpectrumPlo
     place = unit.mapRectToScene(unit.boundingRect())
     assert place.top() > plot.canvas.view.sceneBoundingRect().bottom() + plot.fontMetrics().height() / 2
     assert place.top() + unit.boundingRect().height() - 5 <= plot.canvas.height()
+    plot.set_labels("current guess", "pixels", "Hann window")
     plot.resize(420, 140)
     qtbot.waitUntil(lambda: not unit.isVisible())
+    assert plot.caption.text().startswith("from left to right: cycles per image · ")
     plot.resize(420, 320)
     qtbot.waitUntil(unit.isVisible)
+    assert "cycles" not in plot.caption.text()
 
 
 def _pixels(image: QImage) -> np.ndarray:
