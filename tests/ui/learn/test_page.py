@@ -210,7 +210,7 @@ def test_carving_with_what_was_learned(driver: LearnDriver) -> None:
 
 def test_an_empty_page_invites_and_says_what_is_missing(driver: LearnDriver) -> None:
     samples = driver.page.samples
-    assert driver.page.details.learned.canvas.bottom.label.toPlainText() == "natural logarithm of the SNR"
+    assert driver.page.details.learned.canvas.bottom.label.toPlainText().strip() == "natural logarithm of the SNR"
     assert "what noise looks like" in samples.title.text()
     assert "Press Start" in samples.text.text()
     assert samples.sketch.isVisible()
