@@ -45,7 +45,6 @@ NEVER_ONE = {
     "{0} steps cannot be run": "one step can",
     "becomes {0} × {0} pixels": "a product",
     "have {0} × {1} pixels by its settings": "a product",
-    "like this, at {0} × {1} pixels": "a product",
     "tokens of {2:,} letters": "it is refused for having so many",
     "has {1:,} bytes; allowed": "it is refused for having so many",
     "{0} has {1:,} bytes.": "it is refused for having so many",

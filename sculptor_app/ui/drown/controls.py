@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
@@ -14,11 +16,11 @@ from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
 from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ElidedLabel
-from sculptor_app.ui.widgets.names import explained
+from sculptor_app.ui.widgets.names import display, explained
 from sculptor_app.ui.widgets.picture_view import PictureView
 
-MODEL_VIEW_PX = 64
-"""Edge of the picture as the model gets it, in logical pixels."""
+MODEL_VIEW_PX, SMALL_VIEW_PX = 64, 44
+"""Edge of the picture as the model gets it, in logical pixels, and where there is no room for that."""
 
 GAP_PX, TIGHT_PX = 6, 3
 """Between the parts of the panel, and where there is no room for that."""
@@ -59,10 +61,14 @@ class DrownControls(RunForm):
         self.open_button.setToolTip(self.tr("Any picture file; it can be dropped onto the window, or pasted, too."))
         self.render_button = QPushButton(self.tr("Sculpture"), self)
         self.render_button.setToolTip(
-            self.tr("Renders a sculpture that nobody has seen, the kind the model has learnt from.")
+            self.tr(
+                "Renders a random sculpture that nobody has seen, the kind the model has learnt from, and opens it."
+            )
         )
         self.result_button = QPushButton(self.tr("Carved"), self)
-        self.result_button.setToolTip(self.tr("The end of the run on the page Carve."))
+        self.result_button.setToolTip(
+            self.tr("Opens the picture at the end of the run on the page Carve, once there is one.")
+        )
         self.before_button = QToolButton(self)
         self.before_button.setText("←")
         self.before_button.setProperty("kind", "outlined")
@@ -74,6 +80,7 @@ class DrownControls(RunForm):
         self.name = ElidedLabel("", self)
         self.name.setFont(fonts.strong())
         self.about = ElidedLabel("", self)  # of one line, so that no other picture moves the rest
+        self.about_text = ""  # size and notes
         self.about.setProperty("tone", "muted")
         self.about.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
@@ -90,15 +97,13 @@ class DrownControls(RunForm):
         self._seeds = SeedRow(self)
         self.seed = self._seeds.line
         self.seed.setToolTip(explained("seed"))
-        self.layers = ChoiceBox(
-            [(self.tr("One for all layers"), "one"), (self.tr("Fresh in each layer"), "fresh")], self
-        )
+        self.layers = ChoiceBox([(self.tr("One for all"), "one"), (self.tr("Fresh in each"), "fresh")], self)
         for box in (self.longer_side, self.layers):
             box.setMinimumContentsLength(6)  # or the panel would be wider than that of other pages
         self.layers.setToolTip(
             self.tr(
-                "The same noise growing stronger, or fresh noise laid on in every layer. "
-                "At every level both mix picture and noise alike."
+                "One for all layers: the same noise growing stronger. Fresh in each: other noise is laid on in every "
+                "layer. At every level both mix picture and noise alike."
             )
         )
 
@@ -117,6 +122,12 @@ class DrownControls(RunForm):
         self.model_note.setProperty("tone", "muted")
         self.model_note.setFont(fonts.small())
         self.model_note.setWordWrap(True)
+        self.model_note.setToolTip(
+            self.tr(
+                "The model carves pictures of one size only. Yours is cut to its middle square and brought to that "
+                "size: this is what its runs begin with."
+            )
+        )
         self.progress = ElidedLabel("", self)
         self.progress.setProperty("tone", "muted")
         self.progress.setFont(fonts.tabular(fonts.small()))
@@ -176,11 +187,17 @@ class DrownControls(RunForm):
         lower.addWidget(self.play_button)
 
     def fit_into(self, height_px: int) -> None:
-        """Fold the labels beside their fields, then draw everything together, where not all would be seen."""
+        """Fold the labels beside their fields, then draw everything together, where not all would be seen.
+
+        At last the picture as the model gets it is shown smaller.
+        """
+        self.model_view.setFixedSize(MODEL_VIEW_PX, MODEL_VIEW_PX)
         self._column.setSpacing(GAP_PX)
         super().fit_into(height_px)
         if self.sizeHint().height() > height_px:
             self._column.setSpacing(TIGHT_PX)
+        if self.sizeHint().height() > height_px:
+            self.model_view.setFixedSize(SMALL_VIEW_PX, SMALL_VIEW_PX)
 
     def _connect(self) -> None:
         self.open_button.clicked.connect(self.open_requested)
@@ -206,16 +223,17 @@ class DrownControls(RunForm):
             read.steps, read.seed, self.layers.currentData() == "fresh", int(self.longer_side.currentData())
         )
 
-    def set_picture(self, name: str, about: str) -> None:
-        """Show the name of the picture and notes about it."""
+    def set_picture(self, name: str, size: str, notes: Sequence[str] = ()) -> None:
+        """Show the name of the picture and its size; notes about it are seen with the pointer on them."""
+        self.about_text = " · ".join((size, *map(display, notes)))
         self.name.setText(name)
-        self.about.setText(about)
-        self.about.set_tip(name)
+        self.about.setText(size)
+        self.about.set_tip(f"{name} · {self.about_text}" if notes else name)
         self._divide()
 
     def _divide(self) -> None:
-        """The picture's name takes its room first, all but that of its size."""
-        size = self.about.fontMetrics().horizontalAdvance(self.about.text().split(" · ")[0])
+        """The picture's size takes its room first, and its name what is left."""
+        size = self.about.sizeHint().width()
         margins = self._column.contentsMargins()
         room = self.width() - margins.left() - margins.right() - self._named.spacing() - size - 2
         self.name.setMinimumWidth(max(0, min(self.name.sizeHint().width(), room)))
@@ -231,13 +249,14 @@ class DrownControls(RunForm):
             is_whole: whether it is the whole picture, and not its middle square.
         """
         self.model_view.set_picture(image)
+        self.model_view.setToolTip(self.model_note.toolTip())
         self.model_view.setVisible(image is not None)
         if image is None:
             self.model_note.setText(self.tr("This model takes pictures in its own way, or none."))
             return
-        sentence = self.tr("The model gets it like this, at {0} × {1} pixels.")
+        sentence = self.tr("The model gets it like this: {0} × {1} px.")
         if not is_whole:
-            sentence = self.tr("The model gets its middle like this, at {0} × {1} pixels.")
+            sentence = self.tr("The model gets its middle like this: {0} × {1} px.")
         self.model_note.setText(sentence.format(image.width(), image.height()))
 
     def show_reverse_runs(self, can_carve: bool, can_invert: bool, is_inverting: bool, progress: str) -> None:

@@ -71,7 +71,7 @@ class ForwardPresenter(FramePresenter):
         if level.noise == 0:
             return self.tr("The picture, with no noise on it yet: press Play, or drag to the right, and it drowns.")
         picture, noise = _percents(share)
-        remark = self.tr("{0} picture, {1} noise: the same mixture that a model meets when it carves at this level.")
+        remark = self.tr("{0} picture, {1} noise: the mixture that a model meets at this level.")
         return remark.format(picture[:1].upper() + picture[1:], noise)
 
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:

@@ -38,7 +38,7 @@ from sculptor_app.ui.widgets.basics import FileDrop
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.folding import FilmSwitch, Folds
 from sculptor_app.ui.widgets.frame_clock import FrameClock
-from sculptor_app.ui.widgets.names import display, picture_filter
+from sculptor_app.ui.widgets.names import picture_filter
 from sculptor_app.ui.widgets.picture_source import png_of, to_image
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
@@ -117,7 +117,7 @@ class DrownPage(Page):
         self._edited.setInterval(EDITED_MS)
 
     def _lay_out(self) -> None:
-        block = BlockPanel(self.controls, self.controls.fit_into, self.controls.run_panel, self)
+        block = self._block = BlockPanel(self.controls, self.controls.fit_into, self.controls.run_panel, self)
         left = block_fold(block, (self.controls.title,), self.tr("The picture"), self)
         self._right = plots_fold(self.plots, self.plots, self.tr("Frequencies"), self)
         self.folds = Folds("drown", {"block": left, "plots": self._right}, self)
@@ -172,7 +172,7 @@ class DrownPage(Page):
     @property
     def status_text(self) -> str:
         forward = self.forward_result
-        return "" if forward is None else " · ".join((forward.name, self.controls.about.text()))
+        return "" if forward is None else " · ".join((forward.name, self.controls.about_text))
 
     @property
     def can_start(self) -> bool:
@@ -353,6 +353,7 @@ class DrownPage(Page):
         image = None if made.picture is None else _image_of(made.picture)
         height, width = (1, 1) if self.forward_result is None else self.forward_result.picture.shape[1:]
         self.controls.show_picture_for_model(image, is_whole=height == width)
+        self._block.fit()  # the picture, and what is said of it, need other room
         self._show_reverse_runs()
 
     def _show(self, forward: ForwardResult) -> None:
@@ -365,8 +366,7 @@ class DrownPage(Page):
         self.session.show(forward.trajectory, forward.measures, running=False)
         self.session.go_to(round(share * forward.trajectory.planned_steps))  # the same picture stays at its level
         height, width = forward.picture.shape[1:]
-        about = " · ".join((self.tr("{0}×{1} px").format(width, height), *map(display, forward.notes)))
-        self.controls.set_picture(forward.name, about)
+        self.controls.set_picture(forward.name, self.tr("{0}×{1} px").format(width, height), forward.notes)
         self.timeline.set_settled(self.plots.emerging_marks(), self.tr("{0} drowns here"))
         self._show_reverse_runs()
         self.ability_changed.emit()

@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QStyle, QStyleOptionComboBox
 
 from sculptor_app.core.files import TEMPORARY
 from sculptor_app.measures.frame_kinds import FrameKind
@@ -272,7 +272,9 @@ def test_greys_that_were_scaled_are_said_beside_the_picture(driver: Driver, tmp_
     Image.fromarray(np.tile(np.arange(0, 4096, 64, np.uint16), (32, 1))).save(tmp_path / "scan.tif")
     wait_for_another(driver, page, lambda: page.open_path(tmp_path / "scan.tif"))
     note = "its greys are scaled to their own range: 0 is black, 4095 is white"
-    assert page.controls.about.text() == f"64×32 px · {note}"
+    assert page.status_text == f"scan.tif · 64×32 px · {note}"
+    assert page.controls.about.text() == page.controls.about.shown_text == "64×32 px"
+    assert note in page.controls.about.toolTip()
 
 
 def test_other_layers_drown_the_same_picture_anew_where_it_was_looked_at(driver: Driver) -> None:
@@ -305,10 +307,13 @@ def test_frames_stay_where_they_are_when_pages_change_and_a_picture_has_its_name
     QApplication.processEvents()
     assert page.controls.name.shown_text == "my house.jpg"
     assert page.controls.about.shown_text == "512×336 px"
-    page.controls.set_picture("my house.jpg", "512×336 px · shrunk from 4000×2625 px, its greys were scaled")
+    page.controls.set_picture("my house.jpg", "512×336 px", ("shrunk from 4000×2625 px", "its greys were scaled"))
     QApplication.processEvents()
     assert page.controls.name.shown_text == "my house.jpg"
-    assert page.controls.about.toolTip().endswith("my house.jpg")
+    assert page.controls.about.shown_text == "512×336 px"
+    assert page.controls.about.toolTip().endswith(
+        "my house.jpg · 512×336 px · shrunk from 4000×2625 px · its greys were scaled"
+    )
 
 
 def test_files_are_saved_of_what_is_in_front(driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,7 +353,7 @@ def test_the_picture_is_shown_at_the_models_size_before_it_is_carved_and_the_one
     controls, render = page.controls, page.forward_result.source
     driver.qtbot.waitUntil(lambda: controls.model_view.image is not None, timeout=RUN_MS)
     assert controls.model_view.image.width() == 16  # the tiny model's
-    assert controls.model_note.text() == "The model gets it like this, at 16 × 16 pixels."
+    assert controls.model_note.text() == "The model gets it like this: 16 × 16 px."
     assert not controls.before_button.isEnabled()
     wait_for_another(driver, page, lambda: page.open_path(save_picture(tmp_path / "wide.png", 40, 20)))
     driver.qtbot.waitUntil(lambda: "gets its middle" in controls.model_note.text(), timeout=RUN_MS)
@@ -437,11 +442,42 @@ def test_looking_for_the_noise_can_be_stopped(ready: Driver) -> None:
 def test_the_left_panel_needs_no_scroll_bar_and_its_buttons_are_of_one_width(driver: Driver) -> None:
     page = enter(driver)
     controls, block = page.controls, page.controls.run_panel.parentWidget()
-    for height, scrolls in ((720, False), (700, False), (480, True)):
+    for height, scrolls in ((720, False), (700, False), (682, False), (480, True)):  # 720 less a title bar: 682
         driver.window.resize(1280, height)
         QApplication.processEvents()
         assert (controls.height() > block.room_px) == scrolls
         assert controls.play_button.width() == controls.carve_button.width() == controls.open_button.width()
+
+
+@pytest.mark.parametrize("size", [(1280, 682), (1440, 900)])
+def test_words_are_whole_in_a_usual_window(driver: Driver, size: tuple[int, int]) -> None:
+    page = enter(driver)
+    driver.window.resize(*size)
+    QApplication.processEvents()
+    layers = page.controls.layers
+    for place in range(layers.count()):
+        layers.setCurrentIndex(place)
+        option = QStyleOptionComboBox()
+        layers.initStyleOption(option)
+        field = layers.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, layers
+        )
+        assert layers.fontMetrics().horizontalAdvance(layers.currentText()) <= field.width()
+    page.controls.set_picture("Seated figure · terracotta", "1024×1024 px")
+    assert page.controls.about.shown_text == "1024×1024 px"
+    page.session.go_to(50)
+    page.presenter.clock.flush()
+    remark = page.stage.remark
+    assert remark.text().startswith("Less than 0.1 % picture, more than 99.9 % noise: ")
+    assert remark.shown_text == remark.text()
+
+
+def test_the_left_panel_is_fitted_again_when_the_picture_for_the_model_comes(driver: Driver) -> None:
+    driver.window.resize(1280, 682)
+    page = enter(driver)
+    driver.qtbot.waitUntil(lambda: page.controls.model_view.isVisible(), timeout=RUN_MS)
+    QApplication.processEvents()
+    assert page.controls.height() <= page._block.room_px
 
 
 def test_no_page_makes_the_window_grow(ready: Driver) -> None:
