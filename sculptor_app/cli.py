@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sculptor_app.commands.terminal import Parser
 
 _COMMANDS = (
-    "sculpt", "fork", "decide", "invert", "forward", "saved_run", "reproduce", "check_model", "explain", "menu",
+    "sculpt", "grid", "fork", "decide", "invert", "forward", "saved_run", "reproduce", "check_model", "explain", "menu",
     "atelier", "train", "evaluate",
 )  # fmt: skip
 """Modules of `sculptor_app.commands`, in the order in which the help lists them."""

@@ -18,6 +18,7 @@ from sculptor_app.commands.run_options import (
     add_seed,
     add_steps,
     bring_model,
+    change_of,
     check_like,
     request_of,
     with_models_own,
@@ -26,7 +27,7 @@ from sculptor_app.commands.saving import check_files, run_checked, write_files
 from sculptor_app.commands.sculpt import add_output, find_map, options_of
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, file_path, say, stderr, whole_number
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RequestError, RunRequest
+from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
 from sculptor_app.core.requests.samplers import draws_noise
 from sculptor_app.exports.animation.options import NONE
 from sculptor_app.exports.files import OptionError
@@ -123,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.save_each is not None:
             _save_each(arguments, runs, interruption)
         if arguments.out is not None or arguments.csv is not None:
-            options = options_of(arguments, whole)
+            options = replace(options_of(arguments, whole), caption=True)  # else nobody knows which is which
             if whole.info.space == "latents":
                 options = replace(options, decode=NONE)
             write_files(arguments, options, _grid(runs, captions), None, whole.last, interruption)
@@ -140,7 +141,7 @@ def _wanted(arguments: argparse.Namespace, request: RunRequest) -> Iterator[Want
             raise OptionError(f"{text!r} sets nothing.", "Write NAME=VALUE, as in guidance=1.")
         if name in ("seed", "steps", "sampler", "model", "device"):
             raise OptionError(f"A fork cannot have another {name}.", "For another seed, add --noise N.")
-        change = _change(name, value.strip())
+        change = change_of(name, value.strip())
         replace(request, **{key: each for key, each in change.items() if key != "options"})
         yield Wanted(change, f"{name} {value.strip()}")
     if arguments.noise is None:
@@ -149,22 +150,6 @@ def _wanted(arguments: argparse.Namespace, request: RunRequest) -> Iterator[Want
         return
     for seed in range(arguments.noise, arguments.noise + (arguments.count or 1)):
         yield Wanted({"seed": seed}, f"noise of seed {seed}", is_of_noise=True)
-
-
-def _change(name: str, value: str) -> dict[str, Any]:
-    if name in ("form", "material"):
-        return {name: value}
-    if name == "guidance":
-        try:
-            return {name: float(value)}
-        except ValueError as error:
-            raise RequestError(f"The guidance {value!r} is no number; give one.") from error
-    for read in (int, float):
-        try:
-            return {"options": {name: read(value)}}
-        except ValueError:
-            continue
-    return {"options": {name: {"true": True, "false": False}.get(value.lower(), value)}}
 
 
 def _whole(engine: Engine, request: RunRequest, interruption: Interruption, bar: ProgressBar) -> Trajectory:

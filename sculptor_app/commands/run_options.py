@@ -30,6 +30,7 @@ from sculptor_app.core.requests.request import (
     MAX_STEPS,
     Lora,
     OptionValue,
+    RequestError,
     RunRequest,
 )
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS
@@ -328,3 +329,33 @@ def rendered(form: str, material: str | None, seed: int, size_px: int) -> Opened
     material = material or MATERIALS[0]
     picture = render([seed], [FORMS.index(form)], [MATERIALS.index(material)], size_px, may_compile=False)[0]
     return OpenedPicture(picture.numpy(), f"{form} · {material}", (size_px, size_px), ())
+
+
+def change_of(name: str, value: str) -> dict[str, Any]:
+    """What another value of a setting changes in a request, for `changed`; `RequestError` where it is no value."""
+    if name in ("form", "material", "sampler"):
+        return {name: value}
+    if name == "guidance":
+        try:
+            return {name: float(value)}
+        except ValueError as error:
+            raise RequestError(f"The guidance {value!r} is no number; give one.") from error
+    if name in ("seed", "steps"):
+        if not value.isdecimal():
+            raise RequestError(f"{value!r} is no value of {name}; give a whole number.")
+        return {name: int(value)}
+    if "prompt" in name:
+        return {"options": {name: value}}
+    for read in (int, float):
+        try:
+            return {"options": {name: read(value)}}
+        except ValueError:
+            continue
+    return {"options": {name: {"true": True, "false": False}.get(value.lower(), value)}}
+
+
+def changed(request: RunRequest, change: dict[str, Any]) -> RunRequest:
+    """A request with another value, as `change_of` gives it; `RequestError` where it is not allowed."""
+    if "options" in change:
+        change = change | {"options": request.option_values | change["options"]}
+    return replace(request, **change)

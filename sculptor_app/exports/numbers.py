@@ -246,14 +246,22 @@ _SAID_OTHERWISE = ("seed", "steps", "device", "model")
 
 
 def _grid_header(grid: RunGrid, all_measures: list[RunMeasures], disclosure: Disclosure) -> dict[str, Any]:
-    """That of the run whose steps are counted, and what each of them was made from."""
-    header = _header(grid.lead_run, all_measures[grid.lead], disclosure)
-    of_each = [
-        {"run": number, **asdict(cell.noise), **_settled(measures)}
-        for number, (cell, measures) in enumerate(zip(grid.cells, all_measures, strict=True), start=1)
-    ]
+    """That of the run whose steps are counted, what each of them was made from, and in what else they differ."""
+    headers = [_header(run, each, disclosure) for run, each in zip(grid.runs, all_measures, strict=True)]
+    common = headers[grid.lead]
     alone = ("seed", "labels", "conditions", "steps taken", "ended", "forks")
-    return {key: value for key, value in header.items() if key not in alone} | {"runs": of_each}
+    keys = [key for key in dict.fromkeys(key for each in headers for key in each) if key not in (*alone, "created")]
+    differing = [key for key in keys if any(each.get(key) != common.get(key) for each in headers)]
+    of_each = [
+        {
+            "run": number,
+            **asdict(cell.noise),
+            **_settled(measures),
+            **{key: own[key] for key in differing if key in own},
+        }
+        for number, (cell, measures, own) in enumerate(zip(grid.cells, all_measures, headers, strict=True), start=1)
+    ]
+    return {key: value for key, value in common.items() if key not in (*alone, *differing)} | {"runs": of_each}
 
 
 def _settled(measures: RunMeasures) -> dict[str, Any]:

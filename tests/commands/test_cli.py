@@ -67,7 +67,7 @@ def test_help_lists_commands_and_exit_codes() -> None:
         (["--settled-by", "colour"], "The rule 'colour' is not known; choose one of content, energy"),
         (["--delay-ms", "85"], "The time per frame is 85 ms, and GIF counts whole 10 ms. Choose 80."),
         (["--size-px", "3"], "The size is 3; choose a whole number, 16 to 2048."),
-        (["--out", "x.mov"], "x.mov ends in none of .gif, .html, .mp4"),
+        (["--out", "x.mov"], "x.mov ends in none of .gif, .webp, .apng"),
         (["--out", "gone/x.gif"], "does not exist. Create it, or choose another."),
         (["--csv", "gone/x.csv"], "does not exist. Create it, or choose another."),
         (["--csv", "x.gif"], "x.gif is to be a picture and numbers at once. Choose two names."),

@@ -171,6 +171,7 @@ class TransportBar(QWidget):
         self.fork_button.setToolButtonStyle(_BESIDE)
         self.fork_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.fork_button.setFixedHeight(self.film_button.sizeHint().height())
+        self.fork_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self.fork_button.hide()
         self._row.addSpacing(6)
         self._row.addWidget(self.fork_button)
