@@ -44,9 +44,9 @@ class BandPlot(Chart):
         self._log = np.full((0, 4), np.nan)
         self._floor = np.full(0, np.nan)
         self._marks: tuple[tuple[str, int], ...] = ()
-        self._mark_text = self._mark_rule = ""
+        self._mark_text = self._mark_rule = self._mark_meaning = ""
         self._mark_notes: dict[str, str] = {}
-        self._measured: tuple[tuple[str, str, str], str] | None = None  # quantity and units, and the steps
+        self._measured: tuple[str, str] | None = None  # space and window, and the steps
         self._range: tuple[float, float] | None = None
         self._compared = np.empty(0), np.full((0, 4), np.nan)
         self._compared_curves = [KeptCurve() for _ in BAND_KEYS]
@@ -76,6 +76,7 @@ class BandPlot(Chart):
         self._cursor.set_step(0)
         self._measured = None
         self.caption.setText("")
+        self.caption.set_tip("")
         self.canvas.view.setXRange(-0.5, max(planned, 1) + 0.5, padding=0)
         self._show(np.full((0, len(BAND_KEYS)), np.nan))
 
@@ -99,8 +100,8 @@ class BandPlot(Chart):
         if energies.ndim != 2 or energies.shape[1] != len(BAND_KEYS):
             raise ValueError(f"energies have the shape (states, {len(BAND_KEYS)}); got {energies.shape}")
         self.title.setText(self.tr("Energy per band of the {0}").format(source))
-        steps = (self.tr("layers 1–{0}") if self.counts_layers else self.tr("steps 1–{0}")).format(self._planned)
-        self._measured = (self.tr("power"), space, window), steps
+        steps = (self.tr("Layers 1–{0}.") if self.counts_layers else self.tr("Steps 1–{0}.")).format(self._planned)
+        self._measured = self.unit_text(space, window), steps
         self._write_caption()
         log = log10_or_gap(energies)
         if not np.array_equal(log, self._log, equal_nan=True):
@@ -130,28 +131,36 @@ class BandPlot(Chart):
         self.canvas.setAccessibleDescription(self.tooltip_at(step).replace("\n", ", "))
 
     def set_settled(
-        self, marks: Sequence[tuple[str, int]], text: str = "", rule: str = "", notes: Mapping[str, str] | None = None
+        self,
+        marks: Sequence[tuple[str, int]],
+        text: str = "",
+        rule: str = "",
+        notes: Mapping[str, str] | None = None,
+        meaning: str = "",
     ) -> None:
         """Measured marks: a band's key and the step from which it stayed settled, each a dot on its curve.
 
         Args:
             text: what a mark means, with "{0}" for the band.
-            rule: the same in a few words, for the caption.
+            rule: the same in a few plain words, for the caption.
+            meaning: the same exactly, for the caption's tooltip.
             notes: what is to be known about a band's mark besides, by the band's key.
         """
         self._marks, self._mark_text = tuple(marks), text or self.tr("{0} settled here")
-        self._mark_rule, self._mark_notes = rule, dict(notes or {})
+        self._mark_rule, self._mark_meaning, self._mark_notes = rule, meaning, dict(notes or {})
         self._mark()
         self._write_caption()
 
     def _write_caption(self) -> None:
-        """Quantity and units; what the dots are, where there are any; the steps, which the axis shows, too."""
+        """What is plotted, and what the dots are, where there are any; unit, window and rule are in the tooltip."""
         if not self._measured:
             return
-        quantity, steps = self._measured
-        dots = [self.tr("dots: {0}").format(self._mark_rule)] if self._marks and self._mark_rule else []
+        measured, steps = self._measured
+        has_dots = bool(self._marks and self._mark_rule)
+        dots = [self.tr("dots: {0}").format(self._mark_rule)] if has_dots else []
         pale = [self.tr("pale: compared run")] if len(self._compared[0]) else []
-        self.caption.setText(" · ".join((*quantity, *pale, *dots, steps)))
+        self.caption.setText(" · ".join((self.tr("power"), *pale, *dots)))
+        self.caption.set_tip("\n".join(filter(None, (measured, steps, self._mark_meaning if has_dots else ""))))
 
     def tooltip_at(self, x: float) -> str:
         """The bands' powers at a step."""

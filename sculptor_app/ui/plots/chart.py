@@ -54,6 +54,12 @@ class Chart(QWidget):
     term = ""
     """Key of what it plots in the glossary."""
 
+    def unit_text(self, space: str, window: str) -> str:
+        """Unit, space and window of what is measured: of the caption's tooltip, for who wants to know exactly."""
+        unit = self.tr("Power: the mean over the frequencies; white noise of variance 1 has 1.")
+        measured = self.tr("Measured in: {0}").format(" · ".join(filter(None, (space, window))))
+        return "\n".join((unit, measured))
+
     def subject_at(self, place: QPoint | None) -> Subject:
         """The whole plot with title and caption, for a context menu."""
         return Subject(None if self.is_empty else self.grab().toImage(), self.term, self.term, is_plot=True)

@@ -241,13 +241,19 @@ class PlotsPanel(QWidget):
             )
             if self.source == GUESS:
                 rule = self._session.settling_rule
-                words = self.tr("settled by {0}").format(display(SETTLING_RULES[rule].name))
-                plot.set_settled(self.settled_marks(), settled_text(rule), words, settled_notes())
+                words = self.tr("from here on this band no longer changes")
+                exactly = self.tr("Dots: settled by {0}: {1}.").format(
+                    display(SETTLING_RULES[rule].name), display(SETTLING_RULES[rule].meaning)
+                )
+                plot.set_settled(self.settled_marks(), settled_text(rule), words, settled_notes(), exactly)
             else:
                 from sculptor_app.measures.forward import noise_floors
 
-                words = self.tr("drowned") if self._session.into_noise else self.tr("out of the noise")
-                plot.set_settled(self.emerging_marks(), self._emerging_text(), words)
+                words = self.tr("from here on this band is stronger than the noise")
+                if self._session.into_noise:
+                    words = self.tr("from here on this band is weaker than the noise")
+                exactly = self.tr("Dots: where the power of a band of the finished picture passes that of the noise.")
+                plot.set_settled(self.emerging_marks(), self._emerging_text(), words, meaning=exactly)
                 plot.set_noise_floor(self._in_order(noise_floors(measures, trajectory.levels)))
             self._draw_compared(plot, trajectory, measures)
         plot.set_step(step)
@@ -373,8 +379,10 @@ class PlotsPanel(QWidget):
 
     def _space(self, measures: RunMeasures) -> str:
         if measures.space == "pixels":
-            return self.tr("pixels")
-        return self.tr("latents") if measures.space == "latents" else self.tr("decoded pixels")
+            return self.tr("luminance of the pixels")
+        if measures.space == "latents":
+            return self.tr("latents, the mean over their channels")
+        return self.tr("luminance of the decoded pixels")
 
     def sizeHint(self) -> QSize:
         return QSize(ROOMY_PX, 560)

@@ -133,7 +133,9 @@ class SpectrumPlot(Chart):
 
     def set_labels(self, source: str, space: str, window: str) -> None:
         """What was measured ("current guess"), in which space ("pixels"), through which window ("Hann window")."""
-        self._measured = (source, self.tr("power"), space, window) if source else ()
+        self._measured = (self.tr("power of the {0}").format(source),) if source else ()
+        axis = self.tr("From left to right: cycles per image, along its longer side.")
+        self.caption.set_tip("\n".join((self.unit_text(space, window), axis)) if source else "")
         self._write_caption()
 
     def _write_caption(self) -> None:

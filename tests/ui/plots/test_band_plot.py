@@ -64,9 +64,14 @@ def test_zero_and_negative_powers_are_gaps(plot: BandPlot) -> None:
     assert np.isfinite(y[12])
 
 
-def test_the_caption_names_unit_space_window_and_steps(plot: BandPlot) -> None:
+def test_the_caption_is_plain_and_its_tooltip_names_unit_space_window_and_steps(plot: BandPlot) -> None:
     show(plot)
-    assert plot.caption.text() == "power · pixels · Hann window · steps 1–50"
+    assert plot.caption.text() == "power"
+    tip = plot.caption.toolTip()
+    for part in ("white noise of variance 1 has 1", "Measured in: pixels · Hann window", "Steps 1–50"):
+        assert part in tip
+    plot.set_plan((), 0)
+    assert (plot.caption.text(), plot.caption.toolTip()) == ("", "")
     assert plot.title.text() == "Energy per band of the current guess"
 
 
@@ -162,8 +167,9 @@ def test_settled_marks_sit_on_their_curves(plot: BandPlot) -> None:
     assert dots[1] == pytest.approx([0.1, -3 + 0.72])
     assert "coarse settled here" in plot.tooltip_at(5.2)
     assert "dots" not in plot.caption.text()
-    plot.set_settled([("layout", 5)], "{0} settled here: so", "settled by content", {"layout": "It may be late."})
-    assert "dots: settled by content" in plot.caption.text()
+    plot.set_settled([("layout", 5)], "{0} settled here: so", "it stays", {"layout": "It may be late."}, "By content.")
+    assert plot.caption.text() == "power · dots: it stays"
+    assert plot.caption.toolTip().splitlines()[-1] == "By content."
     assert plot.tooltip_at(5.2).splitlines()[-2:] == ["coarse settled here: so", "It may be late."]
     plot.set_plan((), 50)
     show(plot)  # another run: the old one's marks are gone

@@ -71,6 +71,11 @@ def test_marks_are_those_of_the_rule_that_was_chosen(plots: PlotsPanel) -> None:
     for rule, words in (("energy", "amplitude"), ("content", "correlation")):
         plots._session.set_settling_rule(rule)
         plots.draw()
+        caption = plots.band_plot.caption
+        assert caption.text() == "power · dots: from here on this band no longer changes"
+        assert f"settled by {rule}: " in caption.toolTip()
+        assert words in caption.toolTip()
+        assert "luminance of the pixels · no window" in caption.toolTip()
         assert plots.band_plot._marks == tuple(zip(keys, measures.settled(rule), strict=True))
         assert words in plots.band_plot.tooltip_at(plots.band_plot._marks[3][1])
     assert all(

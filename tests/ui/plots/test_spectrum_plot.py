@@ -138,7 +138,9 @@ def test_a_spectrum_without_frequencies_is_empty(plot: SpectrumPlot) -> None:
 
 def test_the_caption_names_what_was_measured(plot: SpectrumPlot) -> None:
     plot.set_labels("current guess", "latents", "Hann window")
-    assert plot.caption.text() == "current guess · power · latents · Hann window"
+    assert plot.caption.text() == "power of the current guess"
+    for part in ("variance 1 has 1", "Measured in: latents · Hann window", "cycles per image, along its longer side"):
+        assert part in plot.caption.toolTip()
 
 
 @pytest.mark.parametrize(("x", "parts"), [(3.0, ["8 cycles per image", "step 5 0.016"]), (-1, ["1 cycle per image"])])
