@@ -227,7 +227,7 @@ class BandPlot(Chart):
         size = self.canvas.view.size()
         steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 36)))
         self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps] if self._planned else [])
-        powers = power_ticks(low, high, max(2, int(size.height() / 26)))
+        powers = power_ticks(self.canvas.lowest_number, high, max(2, int(size.height() / 26)))
         texts = [] if self.is_empty else [(power, power_text(power)) for power in powers]
         self.canvas.number_left(texts)
         opacity = 0.34 if theme().is_dark else 0.26

@@ -160,9 +160,14 @@ class Canvas(pg.GraphicsView):
 
     def number_left(self, numbers: list[tuple[float, str]]) -> None:
         """Numbers of the left axis, but for one so low that it would touch those of the bottom axis."""
+        least = self.lowest_number
+        self.left.set_numbers([(place, text) for place, text in numbers if place >= least])
+
+    @property
+    def lowest_number(self) -> float:
+        """From where on there is room for numbers of the left axis."""
         low, high = self.view.viewRange()[1]
-        per_unit = self.view.size().height() / (high - low)
-        self.left.set_numbers([(place, text) for place, text in numbers if (place - low) * per_unit >= _CORNER_PX])
+        return float(low + _CORNER_PX * (high - low) / max(1.0, self.view.size().height()))
 
     def x_at(self, point: QPoint) -> float:
         """A point of the widget in units of the x axis."""

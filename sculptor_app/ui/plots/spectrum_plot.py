@@ -208,7 +208,7 @@ class SpectrumPlot(Chart):
         every = max(1, -(-len(octaves) * 30 // max(1, int(size.width()))))
         numbers = [(float(np.log2(octave)), str(octave)) for octave in octaves[::every]]
         self.canvas.bottom.set_numbers(numbers)
-        powers = power_ticks(low, high, max(2, int(size.height() / 26)))
+        powers = power_ticks(self.canvas.lowest_number, high, max(2, int(size.height() / 26)))
         texts = [] if self.is_empty else [(power, power_text(power)) for power in powers]
         self.canvas.number_left(texts)
         inner = [place for place, _ in numbers if left < place < right and not self.is_empty]

@@ -169,6 +169,18 @@ def test_no_number_stands_in_the_corner(plot: SpectrumPlot) -> None:
         assert (lowest - low) / (high - low) * plot.canvas.view.size().height() >= 7
 
 
+def test_a_low_plot_has_two_numbers_at_its_left_axis(plot: SpectrumPlot, qtbot: QtBot) -> None:
+    """Of every second power of ten the lower one had no room, and the other one stood alone."""
+    for height in range(190, 230, 10):
+        plot.clear()
+        plot.resize(420, height)
+        plot.set_curves(power_law(-1.55, highest=64, gain=10.0), {}, step=1)
+        QCoreApplication.processEvents()
+        low, high = plot.canvas.view.viewRange()[1]
+        assert 80 <= plot.canvas.view.size().height() < 104
+        assert len(plot.canvas.left._numbers) >= 2, (low, high, height)
+
+
 def test_the_unit_stands_below_the_numbers_where_there_is_room(plot: SpectrumPlot, qtbot: QtBot) -> None:
     unit = plot.canvas.bottom.label
     plot.set_curves(power_law(-2), {}, step=1)
