@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sculptor_app.commands.run_options import add_model, bring_model
@@ -14,7 +13,6 @@ from sculptor_app.core.texts import number_text, plural
 from sculptor_app.exports.files import OptionError
 
 if TYPE_CHECKING:
-    from sculptor_app.core.requests.request import RunRequest
     from sculptor_app.core.trajectory.base import RunInfo
     from sculptor_app.core.trajectory.comparison import Comparison
     from sculptor_app.core.trajectory.file import SavedTrajectory
@@ -59,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     def work(saved: SavedTrajectory, interruption: Interruption) -> None:
         nonlocal is_same
         bring_model(arguments, interruption)
-        found, made = _compared(saved, _request(saved, arguments), interruption)
+        found, made = _compared(saved, _told(saved, arguments), interruption)
         is_same = found.parted is None
         _say(arguments, saved, found, made)
 
@@ -67,25 +65,27 @@ def run(arguments: argparse.Namespace) -> int:
     return code or (0 if is_same else RUN_FAILED)
 
 
-def _request(saved: SavedTrajectory, arguments: argparse.Namespace) -> RunRequest:
-    """What the saved run was asked for, of the model and on the device that are named here."""
+def _told(saved: SavedTrajectory, arguments: argparse.Namespace) -> RunInfo:
+    """What is told of the saved run and of those that it left, of the model and on the device that are named here."""
+    from sculptor_app.core.trajectory.comparison import with_model
+
     request = saved.info.request
     if request.loras:
         raise OptionError("This run has LoRAs, whose files its file does not hold.", "Choose a run without any.")
     model = arguments.model if arguments.model is not None else request.model
     device = arguments.device if arguments.device != "auto" else request.device
-    return replace(request, model=None if model is None else str(model), device=device)
+    return with_model(saved.info, None if model is None else str(model), device)
 
 
-def _compared(saved: SavedTrajectory, request: RunRequest, interruption: Interruption) -> tuple[Comparison, RunInfo]:
+def _compared(saved: SavedTrajectory, info: RunInfo, interruption: Interruption) -> tuple[Comparison, RunInfo]:
     from sculptor_app.core.trajectory.comparison import Comparison
     from sculptor_app.diffusion.sampling.engine import Engine
-    from sculptor_app.diffusion.sampling.sample import sample
+    from sculptor_app.diffusion.studies.fork import make_again
 
     found, made = Comparison(0), None
     with ProgressBar("Making it again", saved.last, "step") as bar:
         engine = Engine(report=bar.say)
-        events = sample(engine, request, interruption.event)
+        events = make_again(engine, info, interruption.event)
         for event in events:
             if made is None:
                 bar.say("")

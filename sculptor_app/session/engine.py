@@ -38,6 +38,7 @@ from sculptor_app.diffusion.models.verdict import listed as listed
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.requests.request import GridRequest
+    from sculptor_app.core.trajectory.base import RunInfo
     from sculptor_app.core.trajectory.events import ForkEnded, GridEvent
     from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
     from sculptor_app.core.trajectory.step import Frame
@@ -131,6 +132,16 @@ class Sampling:
             engine, request, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=start,
             journal_folder=folders.journals(),
         )  # fmt: skip
+
+    def make_again(
+        self, engine: Engine, info: RunInfo, stop: threading.Event, *, budget_bytes: int, watch_guidance: bool
+    ) -> Generator[Event, None, None]:
+        """Make a run again from what is told of it; see `diffusion.studies.fork.make_again`."""
+        from sculptor_app.diffusion.studies.fork import make_again
+
+        return make_again(
+            engine, info, stop, budget_bytes, watch_guidance=watch_guidance, journal_folder=folders.journals()
+        )
 
     def fork(
         self,

@@ -20,6 +20,7 @@ from sculptor_app.session.engine import LoadingProgress, MakeStart, Sampling, Wo
 from sculptor_app.session.worker import Job, JobThread, Outcome, Run
 
 if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import RunInfo
     from sculptor_app.core.trajectory.levels import NoiseLevel
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.session.engine import Engine
@@ -251,6 +252,22 @@ class SamplingRunner(QObject):
                     budget_bytes=budget_bytes, watch_guidance=watch_guidance,
                 )
             )  # fmt: skip
+
+        self._ask_for(run, job)
+        return run
+
+    def make_again(self, info: RunInfo) -> SampleRun:
+        """Make a run again from what is told of it; rules and handle are those of `start`."""
+        run = SampleRun(self)
+        budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            from sculptor_app.measures.run_measures import measured  # numpy comes with it
+
+            engine = self._made_engine()
+            return measured(
+                self._sampling.make_again(engine, info, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance)
+            )
 
         self._ask_for(run, job)
         return run

@@ -1,5 +1,7 @@
 """`fork`: runs that share the first steps of one, side by side."""
 
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,11 @@ import pytest
 from PIL import Image
 
 from sculptor_app.cli import main
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.file import open_run
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
+from sculptor_app.diffusion.studies.fork import fork, make_again, noised_back
 from sculptor_app.exports.numbers import read_csv
 
 
@@ -23,11 +29,11 @@ def test_forks_share_the_run_up_to_their_step(tiny_model: Path, tmp_path: Path) 
     assert [each.info.forks[-1].step for each in forks] == [3, 3, 2, 2]  # noise that DDIM does not draw is laid on
     assert (forks[0].info.request.guidance, forks[1].info.request.form) == (1.0, "vase")
     assert [each.info.request.seed for each in forks] == [7, 7, 5, 6]
-    for fork in forks:
-        shared = fork.info.forks[-1].step if fork.info.request.seed == 7 else 1
+    for each in forks:
+        shared = each.info.forks[-1].step if each.info.request.seed == 7 else 1
         for k in range(shared + 1):
-            np.testing.assert_array_equal(fork.state(k), whole.state(k))
-        assert not np.array_equal(fork.state(6), whole.state(6))
+            np.testing.assert_array_equal(each.state(k), whole.state(k))
+        assert not np.array_equal(each.state(6), whole.state(6))
     assert not np.array_equal(forks[2].state(6), forks[3].state(6))
     with Image.open(sheet) as image:
         assert min(image.size) > 64
@@ -62,3 +68,34 @@ def test_a_mistake_is_answered_by_one_sentence(
     assert forked(tiny_model, *arguments, "--out", tmp_path / "x.png") == 2
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpmpp-2m"])
+def test_a_saved_fork_is_made_again_bit_for_bit(
+    sampler: str, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--sampler", sampler, "--at", 3, "--then", "guidance=1", "--noise", 5, "--save-each", tmp_path / "runs")
+    assert forked(tiny_model, *given) == 0
+    for path in sorted((tmp_path / "runs").iterdir()):
+        capsys.readouterr()
+        assert main(["reproduce", str(path), "--model", str(tiny_model)]) == 0
+        assert "The same, bit for bit: 7 states." in capsys.readouterr().out
+
+
+def test_a_fork_of_a_fork_is_made_again_bit_for_bit(tiny_model: Path) -> None:
+    engine, stop = Engine(), threading.Event()
+    request = RunRequest(steps=8, seed=7, model=str(tiny_model), device="cpu")
+    whole = finished(sample(engine, request, stop))
+    first = finished(fork(whole, 3, engine, stop, replace(request, guidance=1.0)))
+    noised = noised_back(first, 6, 9)
+    second = finished(fork(first, 5, engine, stop, replace(first.info.request, seed=9), state=noised))
+    again = finished(make_again(engine, second.info, stop))
+    for k in range(9):
+        np.testing.assert_array_equal(again.state(k), second.state(k))
+    assert again.info.forks == second.info.forks
+
+
+def finished(events):
+    for event in events:
+        made = event.trajectory
+    return made

@@ -110,7 +110,7 @@ INFO = made_run(steps=2).info
         (replace(INFO, origin="bust.jpg, drowned"), "began with bust.jpg, drowned"),
         (replace(INFO, origin="bust.jpg", model_name=""), "a picture drowned in noise"),
         (replace(INFO, has_seed=False), "which seed"),
-        (replace(INFO, forks=(Fork(1, INFO.request),)), "left another one"),
+        (replace(INFO, forks=(Fork(1, INFO.request),)), ""),
     ],
 )
 def test_what_cannot_be_made_again(info: RunInfo, reason: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,13 +58,17 @@ def why_not_repeatable(info: RunInfo) -> str:
     """Why a saved run cannot be made again from what its file tells; empty where it can."""
     if not info.is_of_a_model:
         return translate("errors", "No model made this run: a picture drowned in noise.")
-    if info.forks:
-        return translate("errors", "This run left another one on the way, and its file does not say how.")
     if info.origin:
         return translate("errors", "This run began with {0}, which is not in its file.").format(info.origin)
     if not info.has_seed:
         return translate("errors", "The file does not say which seed this run began with.")
     return ""
+
+
+def with_model(info: RunInfo, model: str | None, device: str) -> RunInfo:
+    """The same told of a run, and of those that it left, with another path of the model, and another device."""
+    forks = tuple(replace(each, request=replace(each.request, model=model, device=device)) for each in info.forks)
+    return replace(info, request=replace(info.request, model=model, device=device), forks=forks)
 
 
 def changed_since(saved: RunInfo, made: RunInfo) -> list[str]:

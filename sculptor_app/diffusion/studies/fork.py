@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.requests.samplers import draws_noise
 from sculptor_app.core.texts import translate
-from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork, RunInfo
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import state_in
@@ -30,7 +32,7 @@ from sculptor_app.diffusion.pipelines.networks import stubbed_networks
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
-from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, stream_events
+from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, sample, stream_events
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder
 
 SCHEDULE_FIELDS = ("model", "steps", "sampler")
@@ -96,6 +98,58 @@ def fork(
         run, snapshots, stop, budget, on_start=lambda new_run: new_run.share(trajectory, k, state)
     )
     yield from stream_events(run, writer, replay.networks())
+
+
+def make_again(
+    engine: Engine,
+    info: RunInfo,
+    stop: threading.Event,
+    budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    spill_folder: Path | None = None,
+    watch_guidance: bool = False,
+    journal_folder: Path | None = None,
+) -> Generator[Event, None, None]:
+    """Events of a run made again from what is told of it: from its seed's noise, and of a fork first what it left.
+
+    Args:
+        info: of the run; it began with the noise of a seed.
+        stop, budget_bytes, spill_folder, watch_guidance, journal_folder: As for `sample`, of the run itself.
+
+    Raises:
+        NotForkable, RequestError, Cancelled, SculptorError: As `sample` and `fork`.
+    """
+    stretches = [*((each.request, each.step) for each in info.forks), (info.request, info.request.steps)]
+    made: Trajectory | None = None
+    for number, (request, _) in enumerate(stretches):
+        is_last = number + 1 == len(stretches)
+        options: dict[str, Any] = (
+            {
+                "budget_bytes": budget_bytes, "spill_folder": spill_folder, "watch_guidance": watch_guidance,
+                "journal_folder": journal_folder,
+            } if is_last else {}
+        )  # fmt: skip
+        before, at = made, stretches[number - 1][1]
+        if before is None:
+            events = sample(engine, request, stop, **options)
+        else:
+            state = noised_back(before, at + 1, request.seed) if _is_laid_on(before, request) else None
+            events = fork(before, at, engine, stop, request, state=state, **options)
+        if is_last:
+            yield from events
+            return
+        needed = stretches[number][1] + 1  # one more, where noise was laid on that one
+        for event in events:
+            made = event.trajectory
+            if made.last >= min(needed, made.planned_steps):
+                break
+        events.close()
+        if stop.is_set():
+            raise Cancelled
+
+
+def _is_laid_on(whole: Trajectory, request: RunRequest) -> bool:
+    """Whether a fork with such a request had its noise laid on: its sampler draws none."""
+    return request.seed != whole.info.request.seed and not draws_noise(whole.info.sampler_settings)
 
 
 def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
@@ -54,7 +53,7 @@ class Reproduction(QObject):
     @Slot()
     def start(self) -> None:
         """Begin, with the model that is open unless it was the embedded one's run; or say why it cannot be done."""
-        from sculptor_app.core.trajectory.comparison import why_not_repeatable
+        from sculptor_app.core.trajectory.comparison import why_not_repeatable, with_model
 
         saved = self._shown
         if saved is None:
@@ -74,9 +73,9 @@ class Reproduction(QObject):
                 self.tr("Open that model, then make the run again."),
             )
             return
-        request = replace(info.request, model=None if info.request.model is None else model)
         self._saved = saved
-        run = self._run = self._run_control.sample(request)
+        told = with_model(info, None if info.request.model is None else model, info.request.device)
+        run = self._run = self._run_control.make_again(told)
         run.finished.connect(self._compare)
 
     def shutdown(self) -> None:

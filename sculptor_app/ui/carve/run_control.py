@@ -21,7 +21,7 @@ from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
-    from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.exports.made_with import MadeWith
     from sculptor_app.measures.run_measures import RunMeasures
@@ -109,6 +109,10 @@ class RunControl(QObject):
     def sample(self, request: RunRequest, start: MakeStart | None = None) -> SampleRun:
         """Run a request, from another start than its seed's noise if there is one: see `SamplingRunner.start`."""
         return self._begin(lambda: self._runner.start(request, start))
+
+    def make_again(self, info: RunInfo) -> SampleRun:
+        """Make a run again from what is told of it: see `SamplingRunner.make_again`."""
+        return self._begin(lambda: self._runner.make_again(info))
 
     def fork(self, trajectory: Trajectory, k: int, request: RunRequest, is_noised_back: bool = False) -> SampleRun:
         """Go on from state k of a run in another way: see `SamplingRunner.fork`."""
