@@ -122,14 +122,12 @@ class GifForm(QWidget):
             form.addRow(self.tr("Decoded"), self.decode)
         form.addRow(self.tr("Time per frame"), self.delay)
         form.addRow(self.tr("Hold both ends") if into_noise else self.tr("Hold the last"), self.hold)
-        for label in self.findChildren(
-            QLabel
-        ):  # as high as their fields: Qt would put them up to 3 px above the middle
-            label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(9)
         column.addLayout(form)
+        for label in self.findChildren(QLabel):  # as high as their fields: Qt would put them a little higher
+            label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.setMinimumWidth(form.sizeHint().width())  # nor does it become narrower with another format
         for box in self._boxes():
             column.addWidget(box)

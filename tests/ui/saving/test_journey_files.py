@@ -13,7 +13,7 @@ from PIL import Image
 from PySide6.QtCore import QSettings, Qt, QThread, QTimer
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
@@ -29,6 +29,7 @@ from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.engine import Sampling
 from sculptor_app.session.worker import RetiredThreads
+from sculptor_app.ui import theme
 from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.saving import gif_dialog
 from sculptor_app.ui.saving.export_preview import WholePicture
@@ -144,7 +145,8 @@ def test_the_format_of_last_time_comes_again(qtbot: QtBot, dialog, settings, ret
     other.close()
 
 
-def test_labels_stand_beside_their_fields(qtbot: QtBot, dialog: ExportGifDialog) -> None:
+def test_labels_stand_beside_their_fields(qtbot: QtBot, qapp: QApplication, dialog: ExportGifDialog) -> None:
+    theme.apply(qapp, "light")
     for id in ("gif", "html", "svg"):
         dialog.format.choose(id)
         qtbot.wait(1)
