@@ -5,7 +5,7 @@
 Both kinds of run take turns in one process, with the same model, threads, seed and settings, so that whatever else the
 machine does hits both alike; a ratio is the median over the rounds of each pair's own ratio. On the CPU the time that
 the process was given by a busy machine is the figure to trust; it is printed beside the time on the wall. `--measures`
-adds the spectra, which the window computes in the same thread.
+adds the spectra, which the window computes in the same thread; `--record` watches as a person's own script does.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterable
 
 import torch
 
+from sculptor_app import record
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.diffusion.sampling.engine import Engine
@@ -37,6 +38,8 @@ def main() -> None:
         ("observed", lambda: _drain(_sculpted(engine, request, options.guesses))),
         ("bare", lambda: _bare(engine, request)),
     ]
+    if options.record:
+        kinds[0] = ("observed", lambda: _recorded(engine, request))
     if options.measures:
         kinds[0] = ("observed", lambda: _drain(measured(_sculpted(engine, request, options.guesses))))
     times = _alternate(kinds, options.rounds)
@@ -67,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sampler", choices=EMBEDDED_SAMPLERS, default="ddim")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--guesses", action="store_true", help="keep the two guesses that guidance mixes, too")
+    parser.add_argument("--record", action="store_true", help="watch by sculptor_app.record()")
     parser.add_argument("--measures", action="store_true", help="compute the spectra of every step, too")
     return parser.parse_args()
 
@@ -82,6 +86,12 @@ def _bare(engine: Engine, request: RunRequest) -> None:
         generator=torch.Generator("cpu").manual_seed(request.seed),
         output_type="pt",
     )
+
+
+def _recorded(engine: Engine, request: RunRequest) -> None:
+    """The same loop in a block of `record`."""
+    with record(engine.load(request.model, request.device)):
+        _bare(engine, request)
 
 
 def _drain(events: Iterable[object]) -> None:

@@ -230,9 +230,10 @@ def step_story(trajectory: AnyTrajectory, k: int, settled: Sequence[tuple[str, i
     )
     here = [names.band_name(band) for band, step in settled if step == k]
     before = [names.band_name(band) for band, step in settled if step < k]
+    now, by_now = translate("StatusText", "settled here: {0}"), translate("StatusText", "settled: {0}")
     if here:
-        return f"{said} · {translate('StatusText', 'settled here: {0}').format(', '.join(here))}"
-    return f"{said} · {translate('StatusText', 'settled: {0}').format(', '.join(before))}" if before else said
+        return f"{said} · {now.format(', '.join(here))}"
+    return f"{said} · {by_now.format(', '.join(before))}" if before else said
 
 
 def changed_state(trajectory: AnyTrajectory, k: int) -> str:
