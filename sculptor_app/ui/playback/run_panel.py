@@ -68,9 +68,7 @@ class RunPanel(QWidget):
         self.go_on.setProperty("kind", "outlined")
         self.go_on.setFont(fonts.small())
         self.go_on.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.go_on.setToolTip(
-            self.tr("Take the steps that are left; the picture comes out as if it had not stopped.")
-        )
+        self.go_on.setToolTip(self.tr("Take the steps that are left; the picture comes out as if it had not stopped."))
         self.go_on.clicked.connect(self.continuation_requested)
         self.button = QPushButton(self)
         self.button.setProperty("kind", "primary")

@@ -87,10 +87,32 @@ LEAST_CONTRAST_PX = 120
 """What is left at least to the difference of two runs that stand above it."""
 
 
+def pair_beside(room: Room) -> tuple[Rect, Rect, Rect]:
+    """The first two frames side by side, and the third at their right, smaller."""
+    by_width = (room.width - 2 * room.gap - LEAST_CONTRAST_PX * room.aspect) / 2 / room.aspect
+    side = max(40.0, min(room.height - room.overhead, by_width))
+    wide = side * room.aspect
+    small = max(20.0, min(side, (room.width - 2 * (wide + room.gap)) / room.aspect))
+    left = max(0.0, (room.width - 2 * (wide + room.gap) - small * room.aspect) / 2)
+    high, low = side + room.overhead, small + room.overhead
+    return (
+        _whole(left, (room.height - high) / 2, wide, high),
+        _whole(left + wide + room.gap, (room.height - high) / 2, wide, high),
+        _whole(left + 2 * (wide + room.gap), (room.height - low) / 2, small * room.aspect, low),
+    )
+
+
 def of_compared(room: Room) -> tuple[Rect, Rect, Rect]:
-    """Two runs as large as they can be, and their difference: in one row, or below them."""
-    row, above = side_by_side(room), pair(room)
-    return above if above[0][2] > WORTH * row[0][2] else row
+    """Two runs as large as they can be, and their difference: in one row, below them, or small at their right."""
+    row, others = side_by_side(room), (pair(room), pair_beside(room))
+    larger = max(others, key=lambda rects: rects[0][2])
+    return larger if larger[0][2] > WORTH * row[0][2] else row
+
+
+def of_wiped(room: Room) -> tuple[Rect, Rect, Rect]:
+    """The third frame large, in which two runs are wiped; those at its right."""
+    large, upper, lower = one_large(room)
+    return upper, lower, large
 
 
 WORTH = 1.15
@@ -235,6 +257,7 @@ class Stage(QWidget):
         self._arrangement = AUTOMATIC
         self._aspect = 1.0
         self._is_comparing = False
+        self._contrast = DIFFERENCE
         self._smooths = True
         self._colours: list[QColor] = []
         self.kinds: list[FrameKind] = list(self.first_kinds)
@@ -304,6 +327,7 @@ class Stage(QWidget):
             (WIPE, self.tr("Wipe"), self.tr("This run at the left of the pointer, the compared one at its right.")),
         ])  # fmt: skip
         third.set_kind(contrast)
+        self._contrast = contrast
         self._explain_notes()
         self._place()
 
@@ -417,7 +441,8 @@ class Stage(QWidget):
         overhead = panel.sizeHint().height() - 280  # its size hint is that of a picture of 280 pixels
         room = Room(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN - line - below, overhead, GAP, self._aspect)
         is_of_two = self._is_comparing and self._arrangement not in (ALONE, ROW)
-        rects = (of_compared if is_of_two else _PLACES[self._arrangement])(room)
+        of_two = of_wiped if self._contrast == WIPE else of_compared
+        rects = (of_two if is_of_two else _PLACES[self._arrangement])(room)
         for panel, (left, top, width, height) in zip(self.panels, rects, strict=False):
             panel.setGeometry(left + MARGIN, top + MARGIN + below, width, height)
         self.title.setGeometry(MARGIN, MARGIN // 2, self.width() - 2 * MARGIN, head)

@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.ui.drown.frames import ForwardStage
-from sculptor_app.ui.playback.stage import Room, Stage, best, of_compared, one_large, pair, side_by_side
+from sculptor_app.ui.playback.stage import (
+    Room,
+    Stage,
+    best,
+    of_compared,
+    of_wiped,
+    one_large,
+    pair,
+    pair_beside,
+    side_by_side,
+)
 
 rooms = st.builds(
     Room,
@@ -18,7 +28,7 @@ rooms = st.builds(
 )
 
 
-@given(rooms, st.sampled_from([one_large, side_by_side, best, pair, of_compared]))
+@given(rooms, st.sampled_from([one_large, side_by_side, best, pair, pair_beside, of_compared, of_wiped]))
 def test_frames_do_not_overlap_and_stay_in_the_room(room: Room, place) -> None:
     rects = place(room)
     for index, (left, top, width, height) in enumerate(rects):
@@ -49,6 +59,16 @@ def test_two_compared_runs_are_as_large_as_the_room_allows() -> None:
     assert third[1] > first[1] + first[3]
     assert third[1] + third[3] <= 500
     assert of_compared(wide) == side_by_side(wide)
+    low = Room(600, 410, 58, 16)
+    first, second, third = of_compared(low)
+    assert first[2] == second[2] > 1.15 * side_by_side(low)[0][2]
+    assert third[2] >= 110
+    assert third[0] + third[2] <= 600
+
+
+def test_a_wipe_is_large_and_its_runs_are_beside_it() -> None:
+    first, second, wipe = of_wiped(Room(600, 410, 58, 16))
+    assert wipe[2] > 2 * first[2] == 2 * second[2]
 
 
 @pytest.mark.parametrize("stage_type", [Stage, ForwardStage])
