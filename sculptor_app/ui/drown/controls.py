@@ -236,6 +236,7 @@ class DrownControls(RunForm):
         size = self.about.sizeHint().width()
         margins = self._column.contentsMargins()
         room = self.width() - margins.left() - margins.right() - self._named.spacing() - size - 2
+        self.about.setMinimumWidth(size)
         self.name.setMinimumWidth(max(0, min(self.name.sizeHint().width(), room)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
