@@ -30,6 +30,9 @@ BEFORE_PX = 30
 
 SIZES_PX = (64, 128, 256, 512, 1024)
 
+SCROLL_BAR_PX = 14
+"""What the panel's scroll bar may take of its width."""
+
 
 class DrownControls(RunForm):
     """The settings of the page and its buttons.
@@ -235,7 +238,7 @@ class DrownControls(RunForm):
         """The picture's size takes its room first, and its name what is left."""
         size = self.about.sizeHint().width()
         margins = self._column.contentsMargins()
-        room = self.width() - margins.left() - margins.right() - self._named.spacing() - size - 2
+        room = self.width() - margins.left() - margins.right() - self._named.spacing() - size - SCROLL_BAR_PX
         self.about.setMinimumWidth(size)
         self.name.setMinimumWidth(max(0, min(self.name.sizeHint().width(), room)))
 

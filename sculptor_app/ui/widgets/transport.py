@@ -24,8 +24,8 @@ from sculptor_app.ui.widgets.names import explained
 LoopMode = Literal["once", "loop", "ping_pong"]
 LOOP_MODES: tuple[LoopMode, ...] = get_args(LoopMode)
 _BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-LEAST_PX, SPEED_PX, NAMED_PX = 560, 720, 900
-"""Least width, and from which on there is room for the speed, and for the words of pinned and following."""
+LEAST_PX, SPEED_PX, NAMED_PX, ROOMY_PX = 560, 720, 900, 1150
+"""Least width, and from which on there is room for the speed, for most buttons' words, and for all of them."""
 
 BOX_PX = 31
 """Height of the number fields: that of the buttons."""
@@ -139,6 +139,7 @@ class TransportBar(QWidget):
     def _make_film_button(self) -> None:
         self.film_button = self._button("filmstrip", self.tr("Show or hide the filmstrip"))
         self.film_button.setCheckable(True)
+        self.film_button.setText(self.tr("Film"))
 
     def _make_step(self) -> None:
         self._step_label = QLabel(self.tr("Step"), self)
@@ -332,6 +333,7 @@ class TransportBar(QWidget):
         style = _BESIDE if width_px >= NAMED_PX else Qt.ToolButtonStyle.ToolButtonIconOnly
         for button in (self.pin_button, self.follow_button, self.fork_button):
             button.setToolButtonStyle(style)
+        self.film_button.setToolButtonStyle(_BESIDE if width_px >= ROOMY_PX else Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.speed_box.setVisible(width_px >= SPEED_PX)
 
     def _play_clicked(self) -> None:
