@@ -50,7 +50,7 @@ class Latents(QObject):
         super().__init__(parent)
         self._maps: dict[str | None, LatentMap] = {}
         self._mapped_model: str | None = None
-        self._mapping, self._decoding, self._frames = (ModelTask(runner, self) for _ in range(3))
+        self._mapping, self._decoding, self._frames = (ModelTask(runner, self, was_asked_for=False) for _ in range(3))
         self._mapping.produced.connect(self._take_map)
         self._decoding.produced.connect(self._take_state)
         self._frames.produced.connect(self._take_frame)

@@ -68,6 +68,7 @@ class ModelRun(Run):
     """
 
     loading = Signal(object)
+    was_asked_for = True  # by a person, who is told when something else takes its place
 
     def __init__(self, runner: SamplingRunner) -> None:
         super().__init__()
@@ -272,16 +273,23 @@ class SamplingRunner(QObject):
         self._ask_for(run, job)
         return run
 
-    def submit(self, work: Work) -> ModelRun:
+    @property
+    def newest(self) -> ModelRun | None:
+        """The run that was asked for last, while somebody holds it."""
+        return self._newest()
+
+    def submit(self, work: Work, was_asked_for: bool = True) -> ModelRun:
         """Do other work with the engine, in the worker thread, under the same rules.
 
         Args:
             work: Is given the engine and the event that asks it to stop.
+            was_asked_for: By a person, and not begun by the program itself.
 
         Returns:
             The work's handle; nothing comes of it before this returns.
         """
         run = ModelRun(self)
+        run.was_asked_for = was_asked_for
         self._ask_for(run, lambda stop: work(self._made_engine(), stop))
         return run
 

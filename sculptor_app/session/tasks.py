@@ -143,6 +143,7 @@ class ModelTask(Task):
 
     Args:
         runner: Does the model's work; a run of another page ends this one.
+        was_asked_for: By a person, and not begun by the program itself.
 
     Signals:
         loading: a `LoadingProgress`, while the model is loaded for it.
@@ -150,9 +151,9 @@ class ModelTask(Task):
 
     loading = Signal(object)
 
-    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
+    def __init__(self, runner: SamplingRunner, parent: QObject | None = None, was_asked_for: bool = True) -> None:
         super().__init__(parent)
-        self._runner = runner
+        self._runner, self._was_asked_for = runner, was_asked_for
 
     def submit(self, work: Work) -> None:
         """Begin to work with the model; the run before is stopped for it."""
@@ -164,6 +165,6 @@ class ModelTask(Task):
         self._let_go()
 
     def _submitted(self, work: Work) -> ModelRun:
-        run = self._runner.submit(work)
+        run = self._runner.submit(work, self._was_asked_for)
         run.loading.connect(self.loading)
         return run

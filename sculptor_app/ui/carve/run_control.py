@@ -146,7 +146,8 @@ class RunControl(QObject):
             self._run.ignore()
             if self.is_hidden:
                 self._session.end_run(self.going_on)
-        is_of_another = self._runner.is_running and not self._is_mine
+        newest = self._runner.newest
+        is_of_another = self._runner.is_running and not self._is_mine and newest is not None and newest.was_asked_for
         self._is_starting, self._forked_from = True, None
         run = self._run = begin()
         self._is_starting = False

@@ -237,7 +237,7 @@ class Models(QObject):
     @Slot()
     def unload(self) -> None:
         """Give the model's memory back; the next run loads it again."""
-        self._runner.submit(_unloaded)
+        self._runner.submit(_unloaded, was_asked_for=False)
         self._status.showMessage(self.tr("The model is unloaded; the next run loads it again."), 4000)
 
     @Slot(object)

@@ -178,3 +178,18 @@ def test_a_run_on_carve_says_that_it_stopped_the_grid(noises: Driver) -> None:
     window.bench.menus.actions["start"].trigger()
     assert window.panels.messages.message.startswith("What another page was making was stopped for this run.")
     noises.qtbot.waitUntil(lambda: not page.is_busy, timeout=RUN_MS)
+
+
+def test_what_nobody_asked_for_is_stopped_without_a_word(ready: Driver) -> None:
+    window, going_on = ready.window, threading.Event()
+
+    def work(_, stop):
+        going_on.set()
+        stop.wait()
+        yield 1
+
+    run = window.panels.runner.submit(work, was_asked_for=False)
+    ready.qtbot.waitUntil(going_on.is_set)
+    ready.run(2)
+    assert window.panels.messages.message == ""
+    assert run.outcome is not None
