@@ -493,7 +493,7 @@ def test_latents_are_exported_as_sculpt_does_and_draw_no_random_number(tmp_path:
 
 
 def test_a_file_of_another_kind_is_refused(recorded: Any, tmp_path: Path) -> None:
-    with pytest.raises(sculptor_app.SculptorError, match=r"Choose one of \.gif, \.html, \.mp4, .*\.csv"):
+    with pytest.raises(sculptor_app.SculptorError, match=r"Choose one of \.gif, \.webp, .*\.html, .*\.csv"):
         recorded.export(tmp_path / "run.mov")
     with pytest.raises(TypeError, match="colour"):
         recorded.export(tmp_path / "run.gif", colour="red")

@@ -22,6 +22,7 @@ from sculptor_app.commands.run_options import (
 )
 from sculptor_app.commands.saving import run_checked
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, file_path, say, stdout, whole_number
+from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
 from sculptor_app.core.texts import decimal_text
 from sculptor_app.core.trajectory.levels import LEAST_CORRELATION
@@ -112,12 +113,18 @@ def run(arguments: argparse.Namespace) -> int:
             engine = Engine(report=bar.say)
             for seed in seeds:
                 known = [each for each in results if each.seed == seed]
-                for found in _measured(engine, replace(request, seed=seed), at, arguments, known, interruption):
-                    results.append(found)
-                    if path is not None:
-                        write_decisions(path, request, forks, results)
-                    done = {(each.seed, each.step) for each in results}
-                    bar.move_to(sum(each in done for each in wanted))
+                try:
+                    for found in _measured(engine, replace(request, seed=seed), at, arguments, known, interruption):
+                        results.append(found)
+                        if path is not None:
+                            write_decisions(path, request, forks, results)
+                        done = {(each.seed, each.step) for each in results}
+                        bar.move_to(sum(each in done for each in wanted))
+                except Cancelled:
+                    if path is None or not results:
+                        raise
+                    kept = f"Interrupted; what was measured is in {path}, and the same command goes on from there."
+                    raise Cancelled(kept) from None
         asked = [each for each in results if each.seed in seeds and (arguments.closer or each.step in at)]
         say("\n".join(_table(curves_of(asked))), stdout())
 

@@ -27,6 +27,7 @@ from sculptor_app.commands.saving import check_files, run_checked, write_files
 from sculptor_app.commands.sculpt import add_output, find_map, options_of
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, file_path, say, stderr, whole_number
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.files import is_file
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
 from sculptor_app.core.requests.samplers import draws_noise
 from sculptor_app.exports.animation.options import NONE
@@ -101,6 +102,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise OptionError(f"There would be {len(wanted)} forks.", f"Ask for {MOST_FORKS} at most.")
         if arguments.at > request.steps:
             raise OptionError(f"The step is {arguments.at}; the run has {request.steps}.", "Choose one that it has.")
+        if arguments.at == request.steps:
+            raise OptionError(f"No steps are left at step {arguments.at} of {request.steps}.", "Choose an earlier one.")
+        if arguments.save_each is not None and is_file(arguments.save_each):
+            raise OptionError(f"{arguments.save_each} is a file.", "Name a folder.")
         if arguments.save_each is None or arguments.out is not None or arguments.csv is not None:
             check_files(arguments)
         elif not arguments.save_each.parent.is_dir():

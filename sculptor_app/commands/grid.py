@@ -95,9 +95,9 @@ def read_axis(text: str) -> Axis:
         raise OptionError(f"{text!r} is no axis.", "Write NAME=V,V,… as in steps=5,10,20.")
     if name in ("model", "device"):
         raise OptionError(f"A grid has one {name}.", "Choose another setting.")
-    if len(set(values)) < len(values):
-        raise OptionError(f"A value of {name} is there twice.", "Leave one out.")
     changes = tuple(change_of(name, each) for each in values)
+    if any(each in changes[:place] for place, each in enumerate(changes)):  # as numbers: 1 and 1.0
+        raise OptionError(f"A value of {name} is there twice.", "Leave one out.")
     return Axis(name, changes, tuple(_title(name, each) for each in values))
 
 

@@ -17,6 +17,8 @@ from sculptor_app.measures.likeness import PIXELS, Decision
 from sculptor_app.measures.spectrum import BANDS
 
 FORMAT = "sculptor decisions"
+LARGEST = 2.0
+"""No likeness, -1 to 1, and no error of one is as large."""
 
 
 def write_decisions(
@@ -25,6 +27,7 @@ def write_decisions(
     forks: int,
     decisions: Sequence[Decision],
     disclosure: Disclosure = Disclosure.NAMES,
+    beginning: str = "",
 ) -> None:
     """Write all results, in place of the file that is there.
 
@@ -32,9 +35,11 @@ def write_decisions(
         request: of the first run; the others differ from it in their seeds.
         forks: how many there were at each step.
         disclosure: what is told of prompt and paths.
+        beginning: how the run began, where it was not with the noise of its seed: a fork, or one out of a picture.
     """
     in_order = sorted(decisions, key=lambda each: (each.seed, each.step))
-    content = _facts(request, forks, disclosure) | {"results": [_as_dict(each) for each in in_order]}
+    facts = _facts(request, forks, disclosure) | ({"beginning": beginning} if beginning else {})
+    content = facts | {"results": [_as_dict(each) for each in in_order]}
     with replacing(path) as file:
         file.write(json.dumps(content, indent=1, allow_nan=False).encode())
 
@@ -55,21 +60,24 @@ def read_decisions(path: Path, request: RunRequest, forks: int) -> list[Decision
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise something_else
-        found = [_from_dict(each) for each in content["results"]]
+        every = [_from_dict(each) for each in content["results"]]
+        found = {(each.seed, each.step): each for each in every if 0 <= each.step < request.steps}
         own = content["request"]
         told = _facts(request, forks, Disclosure(content.get("disclosure", Disclosure.NAMES)))
         differing = [name for name, value in told["request"].items()
                      if name != "seed" and own.get(name) != json.loads(json.dumps(value))]  # fmt: skip
+        if content.get("beginning"):
+            differing.append(str(content["beginning"]))
         if content["forks"] != forks:
             differing.append(translate("errors", "number of forks"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise something_else from error
     if differing:
         raise OptionError(
             translate("errors", "{0} is of other settings: {1}.").format(path, ", ".join(differing)),
             translate("errors", "Choose another name, or the same settings."),
         )
-    return found
+    return list(found.values())
 
 
 def _facts(request: RunRequest, forks: int, disclosure: Disclosure) -> dict[str, Any]:
@@ -87,15 +95,17 @@ def _as_dict(decision: Decision) -> dict[str, Any]:
 
 
 def _from_dict(told: dict[str, Any]) -> Decision:
-    likeness = {**told["bands"], PIXELS: told[PIXELS]}
+    likeness = {band.name: told["bands"].get(band.name) for band in BANDS} | {PIXELS: told[PIXELS]}
     kinds = {name: value for name, value in told.items() if isinstance(value, dict) and "read" in value}
     likeness |= {kind: value["shared"] for kind, value in kinds.items()}
     errors = told.get("errors") or {}
+    if not isinstance(told["seed"], int) or not isinstance(told["step"], int):
+        raise ValueError("seed and step are whole numbers")
     return Decision(
-        int(told["seed"]),
-        int(told["step"]),
+        told["seed"],
+        told["step"],
         {name: _float(value) for name, value in likeness.items()},
-        {name: _float(value) for name, value in errors.items()},
+        {name: _float(errors.get(name)) for name in likeness},
         {kind: [str(each) for each in value["read"]] for kind, value in kinds.items()},
     )
 
@@ -105,4 +115,6 @@ def _number(value: float) -> float | None:
 
 
 def _float(value: float | None) -> float:
+    if value is not None and not -LARGEST <= value <= LARGEST:  # nor NaN
+        raise ValueError(f"{value} is no likeness")
     return math.nan if value is None else float(value)

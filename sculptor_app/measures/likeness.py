@@ -198,5 +198,5 @@ def usual_steps(steps: int, first: int = 0) -> tuple[int, ...]:
     """
     shares = (0.04, 0.08, 0.12, 0.2, 0.3, 0.4, 0.6, 0.8)
     found = {first, steps - 1, *(max(FIRST_FORK_STEP, round(steps * share)) for share in shares)}
-    found.discard(1)
+    found = {each for each in found if each >= first and each != 1}
     return tuple(sorted(k for k in found if k < steps))

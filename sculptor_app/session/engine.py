@@ -269,12 +269,15 @@ def decisions(
 
 
 def decision_steps(run: Trajectory) -> tuple[int, ...]:
-    """At which steps a run is forked, those aside that are looked at closer."""
+    """At which steps a run is forked, those aside that are looked at closer; of a fork those after it left its run."""
     from sculptor_app.core.trajectory.levels import FIRST_FORK_STEP
     from sculptor_app.measures.likeness import usual_steps
 
-    begins_with_noise = not run.info.origin and not run.info.forks  # else other noise makes another kind of run
-    return usual_steps(run.planned_steps, 0 if begins_with_noise else FIRST_FORK_STEP)
+    if not run.info.origin and not run.info.forks:
+        return usual_steps(run.planned_steps)
+    # Other noise from the beginning would make another kind of run.
+    first = max([FIRST_FORK_STEP, *(each.step + 1 for each in run.info.forks)])
+    return usual_steps(run.planned_steps, first)
 
 
 def fork_at(run: Trajectory, step: int, number: int) -> tuple[RunRequest, bool]:

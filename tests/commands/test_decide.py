@@ -93,6 +93,40 @@ def test_the_same_seeds_give_the_same_numbers(tiny_model: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('   "seed": 7', '   "seed": Infinity'), ('   "seed": 7', '   "seed": 1e400'), ('"step": 2', '"step": "2"'),
+        ('"pixels": 0', '"pixels": 1e300, "x": 0'), ('"results": [', '"results": ' + "[" * 100_000),
+        ('"pixels": 0', '"pixels": NaN, "x": 0'), ('"results": [', '"results": [3, '),
+    ],
+)  # fmt: skip
+def test_a_broken_file_is_refused_in_a_sentence(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], before: str, after: str
+) -> None:
+    path = tmp_path / "x.json"
+    assert decided(tiny_model, "--at", "2", "--json", path) == 0
+    whole = path.read_text()
+    assert before in whole
+    path.write_text(whole.replace(before, after, 1))
+    broken = path.read_text()
+    assert decided(tiny_model, "--at", "2,3", "--json", path) == 2
+    assert "holds something else" in capsys.readouterr().err
+    assert path.read_text() == broken
+
+
+def test_results_that_are_there_twice_or_of_no_step_count_once_or_not(tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    assert decided(tiny_model, "--at", "2", "--json", path) == 0
+    content = json.loads(path.read_text())
+    first = content["results"][0]
+    content["results"] += [first, first | {"step": 999}, first | {"step": -3}]
+    path.write_text(json.dumps(content))
+    assert decided(tiny_model, "--at", "2,4", "--json", path) == 0
+    results = json.loads(path.read_text())["results"]
+    assert [one["step"] for one in results] == [2, 4]
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--at", "1,2"], "Step 1 comes of the noise at the start alone. Choose 0, and 2 or later steps."),

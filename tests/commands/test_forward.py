@@ -152,7 +152,7 @@ def test_greys_that_were_scaled_are_said_on_the_error_stream(tmp_path: Path, cap
         (["holiday.png", "--size-px", "3", *GIF], "The size is 3; choose a whole number, 16 to 2048."),
         (["holiday.png", "--scale", "60", *GIF], "The size is 2880 pixels. Choose 16 to 2048."),
         (["holiday.png", "--delay-ms", "85", *GIF], "The time per frame is 85 ms, and GIF counts whole 10 ms."),
-        (["holiday.png", "--out", "x.mov"], "x.mov ends in none of .gif, .html, .mp4"),
+        (["holiday.png", "--out", "x.mov"], "x.mov ends in none of .gif, .webp, .apng"),
         (["holiday.png", "--out", "gone/x.gif"], "does not exist. Create it, or choose another."),
         (["holiday.png", "--csv", "x.gif", *GIF], "x.gif is to be a picture and numbers at once."),
         (["holiday.png", "--out", "holiday.png"], "holiday.png is the picture itself. Choose another name"),

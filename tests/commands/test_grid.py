@@ -76,6 +76,7 @@ def test_a_prompt_of_figures_stays_a_text() -> None:
     [
         (["--x", "steps"], "'steps' is no axis. Write NAME=V,V,… as in steps=5,10,20."),
         (["--x", "steps=5,5"], "A value of steps is there twice. Leave one out."),
+        (["--x", "guidance=1,2,1.0"], "A value of guidance is there twice. Leave one out."),
         (["--x", "steps=5,x"], "'x' is no value of steps; give a whole number."),
         (["--x", "steps=0,5"], "The number of steps is 0; choose 1 to 1000."),
         (["--x", "sampler=ddim,magic"], "The sampler 'magic' is not known"),

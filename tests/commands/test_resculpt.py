@@ -129,7 +129,7 @@ def test_unsolved_steps_are_told(tiny_model: Path, picture: Path, capsys: Any) -
         (["ball.png", "--out", "ball.png"], "ball.png is the picture itself. Choose another name to save under."),
         (["gone.png"], "gone.png cannot be opened: "),
         (["x.txt"], "x.txt cannot be opened: "),
-        (["ball.png", "--out", "x.mov"], "x.mov ends in none of .gif, .html, .mp4"),
+        (["ball.png", "--out", "x.mov"], "x.mov ends in none of .gif, .webp, .apng"),
         (["ball.png", "--steps", "0"], "The number of steps is 0; choose a whole number, "),
         (["ball.png", "--guidance", "-1"], "The guidance is -1; choose a number, 0 to 30."),
         (["ball.png", "--delay-ms", "85"], "The time per frame is 85 ms, and GIF counts whole 10 ms. Choose 80."),

@@ -94,7 +94,7 @@ class Page:
         assert self.browser.get_log("browser") == []
         messages = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
         asked = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
-        inside = ("file:", "data:", "chrome:")  # the last: the browser's own first tab
+        inside = ("file:", "data:", "chrome:", "chrome-untrusted:")  # the last two: the browser's own first tab
         assert [url for url in asked if not url.startswith(inside)] == []
         assert len(asked) >= 1
 

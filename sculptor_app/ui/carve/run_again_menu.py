@@ -173,7 +173,8 @@ class ForkMenu(RunAgainMenu):
     @property
     def can_fork_with_fields(self) -> bool:
         """Whether the fields have something that a fork can have another one of."""
-        return self.can_run and bool(self._typed_change)
+        change = self._typed_change if self.can_run else {}
+        return bool(change) and not ("seed" in change and not self._draws_noise and self._session.state <= 1)
 
     @property
     def _draws_noise(self) -> bool:

@@ -61,7 +61,7 @@ class FigureViews:
     """A run, and figures about it."""
 
     session: Session  # the run
-    figures: Callable[[], tuple[RunRequest, int, list[Decision]] | None]  # as `exports.decisions` writes them
+    figures: Callable[[], tuple[RunRequest, int, list[Decision], str] | None]  # as `exports.decisions` writes them
     plot: Callable[[], QImage | None]  # their picture
 
 

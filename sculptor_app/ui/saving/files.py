@@ -233,8 +233,12 @@ class FigureSaver:
         if path is not None:
             from sculptor_app.exports.decisions import write_decisions
 
+            request, forks, decisions, beginning = figures
             told = self._files.disclosure
-            self._files.writer.write(path, lambda target, progress, stop: write_decisions(target, *figures, told))
+            self._files.writer.write(
+                path,
+                lambda target, progress, stop: write_decisions(target, request, forks, decisions, told, beginning),
+            )
 
     def copy_picture(self) -> None:
         image = self._views.plot()

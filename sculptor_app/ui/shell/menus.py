@@ -23,7 +23,7 @@ from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.runs_menu import RunsMenu
 from sculptor_app.ui.dialogs.help import Help
 from sculptor_app.ui.models.models import Models
-from sculptor_app.ui.playback.page import Page, Views
+from sculptor_app.ui.playback.page import FigureViews, Page, Views
 from sculptor_app.ui.playback.stage import ALONE, AUTOMATIC, LARGE, ROW
 from sculptor_app.ui.plots.plots_panel import GUESS, STATE
 from sculptor_app.ui.saving.files import Files
@@ -153,6 +153,12 @@ class Menus(QObject):
         page = self._pages.page
         return self._session.trajectory is not None and (page is None or page.views is not None)
 
+    def _can_save_figures(self) -> bool:
+        """Whether there is what Save picture, Save numbers and Copy take, of figures, too."""
+        page = self._pages.page
+        views = None if page is None else page.views
+        return self._can_save() and not (isinstance(views, FigureViews) and views.figures() is None)
+
     def _can_compare(self) -> bool:
         session = self._panels.session
         return self._is_carve() and (session.run_before is not None or session.compared is not None)
@@ -163,17 +169,17 @@ class Menus(QObject):
     # The tables ------------------------------------------------------------------------------------------------------
 
     def _file_entries(self) -> list[MenuEntry]:
-        files, can = self.files, self._can_save
+        files, can, can_all = self.files, self._can_save, self._can_save_figures
         return [
             Action("open_run", self.tr("Open a run…"), self._saved_runs.ask, ("Ctrl+Shift+O",)),
             Action("library", self.tr("&Library…"), self._show_library, ("Ctrl+Shift+L",)),
             Action("save_run", self.tr("&Save run…"), self._saved_runs.save, ("Ctrl+Alt+S",), self._can_save_run),
             None,
             Action("save_gif", self.tr("&Export: GIF, film, web page, poster…"), files.save_gif, ("Ctrl+E",), can),
-            Action("save_picture", self.tr("Save &picture…"), files.save_picture, ("Ctrl+S",), can),
-            Action("save_numbers", self.tr("Save &numbers…"), files.save_numbers, ("Ctrl+Shift+S",), can),
+            Action("save_picture", self.tr("Save &picture…"), files.save_picture, ("Ctrl+S",), can_all),
+            Action("save_numbers", self.tr("Save &numbers…"), files.save_numbers, ("Ctrl+Shift+S",), can_all),
             None,
-            Action("copy_picture", self.tr("&Copy picture"), files.copy_picture, ("Ctrl+C",), can),
+            Action("copy_picture", self.tr("&Copy picture"), files.copy_picture, ("Ctrl+C",), can_all),
             Choice(
                 "disclosure",
                 names.disclosures(),

@@ -250,16 +250,26 @@ class PageTable:
         return page
 
     def _when(self) -> Page:
-        from sculptor_app.ui.when.page import WhenPage
+        from sculptor_app.ui.when.page import CarveRuns, WhenPage
 
         panels = self._panels
-        session, controls = panels.session, panels.controls
+        session, controls, run_control = panels.session, panels.controls, panels.run_control
+
+        def why_not() -> str:
+            shown = None if session.trajectory is None else session.trajectory.undecoded
+            if shown is None:
+                return ""
+            if getattr(shown, "snapshots", None) is None:
+                return translate("Pages", "Nothing was kept of the run on the page Carve to fork it: run it again.")
+            if shown.info.request.model != controls.model:
+                return translate("Pages", "The run on the page Carve is not of the model that is open.")
+            if not shown.is_complete:
+                return translate("Pages", "The run on the page Carve was stopped: go on with it there first.")
+            return ""
 
         def run() -> Trajectory | None:
             shown = None if session.trajectory is None else session.trajectory.undecoded
-            if shown is None or not shown.is_complete or getattr(shown, "snapshots", None) is None:
-                return None
-            return cast("Trajectory", shown) if shown.info.request.model == controls.model else None
+            return None if shown is None or why_not() else cast("Trajectory", shown)
 
         def show_fork(whole: Trajectory, step: int, request: RunRequest, laid_on: bool) -> None:
             self._pages.show(CARVE)
@@ -269,9 +279,11 @@ class PageTable:
             else:
                 panels.run_control.sample(request)
 
-        page = WhenPage(panels.runner, run, panels.run_control.start, self._settings, panels.messages, self._parent)
-        for changed in (session.running_changed, session.trajectory_changed):
+        carve = CarveRuns(run, why_not, run_control.start, lambda: run_control.is_busy)
+        page = WhenPage(panels.runner, carve, self._settings, panels.messages, self._parent)
+        for changed in (session.running_changed, session.trajectory_changed, run_control.busy_changed):
             changed.connect(page.take_run)
+        self._models.opening.opened.connect(page.take_run)
         page.open_requested.connect(show_fork)
         return page
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QSettings, Qt, QTimer, Signal, Slot
@@ -68,13 +68,22 @@ class Study:
         return curves_of(self.decisions)
 
 
+@dataclass(frozen=True, slots=True)
+class CarveRuns:
+    """The page Carve as this page needs it."""
+
+    run: Callable[[], Trajectory | None]  # the one on screen there, where it can be forked
+    why_not: Callable[[], str]  # why the one on screen there cannot be; empty where there is none
+    start: Callable[[], object]  # makes one with the settings there, if they are right
+    is_busy: Callable[[], bool]  # whether one is being made
+
+
 class WhenPage(Page):
     """Forks of a run under its own scrubber, and curves of how alike they come out.
 
     Args:
         runner: Does the model's work.
-        run: The run on the page Carve that can be forked; None where there is none.
-        carve: Makes one there.
+        carve: The runs that are forked.
     """
 
     open_requested = Signal(object, int, object, bool)  # run, step, request of a fork, whether its noise is laid on
@@ -82,14 +91,13 @@ class WhenPage(Page):
     def __init__(
         self,
         runner: SamplingRunner,
-        run: Callable[[], Trajectory | None],
-        carve: Callable[[], object],
+        carve: CarveRuns,
         settings: QSettings,
         messages: MessageBar,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(settings, messages, parent)
-        self._run_of_carve, self._carve = run, carve
+        self._carve = carve
         self._runner = runner
         self._forking = ForkRunner(runner, self)
         self._studies: WeakKeyDictionary[AnyTrajectory, Study] = WeakKeyDictionary()
@@ -197,11 +205,11 @@ class WhenPage(Page):
 
     @property
     def is_busy(self) -> bool:
-        return self._forking.is_busy
+        return self._forking.is_busy or self._waits_for_run
 
     @property
     def can_start(self) -> bool:
-        return not self.is_busy
+        return not self.is_busy and not self._why_not()
 
     @property
     def status_text(self) -> str:
@@ -235,14 +243,15 @@ class WhenPage(Page):
     @Slot()
     def take_run(self) -> None:
         """Another run is on the page Carve: show it, unless forks of one are being made here."""
-        run = self._run_of_carve()
-        if run is not None and run is not self.session.trajectory and not self.is_busy:
+        run = self._carve.run()
+        if run is not None and run is not self.session.trajectory and not self._forking.is_busy:
             self.session.show(run, None, running=False)
             self._show_run_in_plot()
             self.presenter.clock.flush()
-        if run is not None and self._waits_for_run:
+        if self._waits_for_run and not self._carve.is_busy():  # it is there, or was stopped, or failed
             self._waits_for_run = False
-            self.start()
+            if run is not None:
+                self.start()
         self._render()
 
     @Slot()
@@ -253,9 +262,10 @@ class WhenPage(Page):
         run = self._run
         self.messages.clear()
         if run is None:
-            self._waits_for_run = True
-            self._carve()
-            self._render()
+            self._wait_for_run()
+            return
+        if not access.decision_steps(run):
+            self.messages.show_message(self.tr("This run has too few steps to be forked at one."))
             return
         count = int(self.forks.currentData())
         study = self._studies.get(run)
@@ -271,9 +281,28 @@ class WhenPage(Page):
         self.run_panel.begin()
         self._render()
 
+    def _wait_for_run(self) -> None:
+        """Fork the run that is being made in Carve when it is whole; where none is, begin one."""
+        if reason := self._why_not():
+            self.messages.show_message(reason)
+            return
+        if not self._carve.is_busy():
+            self._carve.start()
+        self._waits_for_run = self._carve.is_busy()
+        if not self._waits_for_run:
+            self.messages.show_message(self.tr("No run can be begun: the page Carve says what to correct."))
+        self._render()
+
+    def _why_not(self) -> str:
+        """Why nothing can be forked, and no run be made for it; empty where it can."""
+        return "" if self._carve.run() is not None or self._carve.is_busy() else self._carve.why_not()
+
     @Slot()
     def stop(self) -> None:
-        self._waits_for_run = False
+        """Stop forking, or no longer wait for the run that is to be forked."""
+        if self._waits_for_run:
+            self._waits_for_run = False
+            self._render()
         self._forking.stop()
 
     def save_choices(self) -> None:
@@ -295,7 +324,7 @@ class WhenPage(Page):
     @property
     def _run(self) -> Trajectory | None:
         """The run on screen, where it is that of the page Carve and can be forked."""
-        run = self._run_of_carve()
+        run = self._carve.run()
         return run if run is not None and run is self.session.trajectory else None
 
     @property
@@ -354,7 +383,7 @@ class WhenPage(Page):
                 display(told.message) if told else self.tr("The run cannot be forked: {0}.").format(error),
                 display(told.advice) if told else self.tr("Make another run, and try it with that."),
             )
-        self._render()
+        self.take_run()  # another one may be on the page Carve by now
         self.ability_changed.emit()
 
     @Slot(int)
@@ -363,14 +392,18 @@ class WhenPage(Page):
 
     @Slot(int)
     def _open(self, number: int) -> None:
-        run, step = self._run, self.shown_step
+        run, step = self.session.trajectory, self.shown_step
         if run is not None and step is not None:
-            request, laid_on = access.fork_at(run, step, number)
+            request, laid_on = access.fork_at(cast("Trajectory", run), step, number)  # no other is shown
             self.open_requested.emit(run, step, request, laid_on)
 
-    def _figures(self) -> tuple[RunRequest, int, list[Decision]] | None:
+    def _figures(self) -> tuple[RunRequest, int, list[Decision], str] | None:
         run, study = self.session.trajectory, self.study
-        return None if run is None or study is None else (run.info.request, study.forks, list(study.decisions))
+        if run is None or study is None or not study.decisions:
+            return None
+        forked = [self.tr("forked at step {0}").format(each.step) for each in run.info.forks]
+        beginning = ", ".join(filter(None, [str(run.info.origin), *forked]))
+        return run.info.request, study.forks, list(study.decisions), beginning
 
     def _plot_image(self) -> QImage | None:
         return None if self.plot is None or self.plot.is_empty else self.plot.grab().toImage()
@@ -426,6 +459,8 @@ class WhenPage(Page):
     def _story(self) -> str:
         if self._waits_for_run:
             return self.tr("The run itself is carved first…")
+        if reason := self._why_not():
+            return reason
         if self.session.trajectory is None:
             return self.tr("No run has been carved yet: Start makes one first.")
         return self.tr("Start forks this run at its steps, and shows what the forks share.")
@@ -483,7 +518,10 @@ class WhenPage(Page):
         self.forks.setEnabled(not busy)
         self.closer.setEnabled(not busy)
         state = self._runner.state if busy else RunState.IDLE
+        if state is RunState.STARTING:  # till the first fork is there
+            state = RunState.RUNNING
         self.run_panel.set_state(state, busy and self._runner.is_waiting)
+        self.run_panel.set_reason(self._why_not())
         if not busy:
             self.run_panel.pace.setText("")
             self.run_panel.set_ended(self._estimate() if self.study is None else self.study.ending)
@@ -516,6 +554,11 @@ class _WhenPresenter(PlaybackPresenter):
 
 class ForkPanel(RunPanel):
     """Start, Stop and the progress of forks."""
+
+    def _render(self) -> None:
+        super()._render()
+        if self._reason and not self._running:
+            self.line.setText("")  # the page says why, and no field is wrong
 
     def begin(self) -> None:
         """Forks are about to be made."""

@@ -1,6 +1,7 @@
 """The page "Decided when?": forks of the run on the page Carve, the curves that they give, and a fork opened."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.trajectory.base import Fork
+from sculptor_app.exports.decisions import read_decisions, write_decisions
+from sculptor_app.exports.files import OptionError
 from sculptor_app.session import engine as access
 from sculptor_app.ui.when.page import WhenPage, image_of
+from tests.helpers.runs import made_run
 from tests.helpers.window import RUN_MS, Driver
 
 
@@ -170,8 +175,6 @@ def test_the_figures_are_saved_as_the_command_goes_on_from_them(
         asker.driver.window.bench.menus.actions["save_numbers"].trigger()
     content = json.loads(path.read_text())
     assert [one["step"] for one in content["results"]] == asker.steps
-    from sculptor_app.exports.decisions import read_decisions
-
     run = asker.driver.session.trajectory
     assert len(read_decisions(path, run.info.request, 3)) == len(asker.steps)
 
@@ -197,3 +200,86 @@ def test_the_choices_are_remembered(asker: Asker) -> None:
     settings = asker.page.settings
     assert settings.value("when/forks") == "3"
     assert settings.value("when/closer", type=bool) is False
+
+
+def test_a_run_that_goes_on_in_carve_is_waited_for_and_then_forked(ready: Driver) -> None:
+    ready.start_long_run(steps=60)
+    running = ready.session.trajectory
+    asker = Asker(ready)
+    page = asker.page
+    page.closer.setChecked(False)
+    asker.start()
+    assert page.is_busy
+    assert ready.session.trajectory is running
+    ready.qtbot.waitUntil(lambda: page.study is not None and bool(page.study.decisions), timeout=RUN_MS)
+    assert page.session.trajectory is running
+    assert running.is_complete
+    page.stop()
+    asker.wait_for_end()
+
+
+def test_a_wait_ends_with_the_run_that_was_waited_for(ready: Driver) -> None:
+    ready.start_long_run(steps=900)
+    asker = Asker(ready)
+    asker.start()
+    assert asker.page.is_busy
+    ready.runner.stop()
+    ready.wait_for_end()
+    assert not asker.page.is_busy
+    assert "was stopped: go on with it there first" in asker.page.about.text()
+    assert not asker.page.run_panel.button.isEnabled()
+    ready.window.bench.pages.show("carve")
+    ready.run(4)
+    assert not asker.page._forking.is_busy  # nobody asked for it
+
+
+def test_fields_that_are_wrong_begin_no_wait(ready: Driver) -> None:
+    ready.window.panels.controls.seed.setText("")
+    asker = Asker(ready)
+    asker.start()
+    assert not asker.page.is_busy
+    assert "the page Carve says what to correct" in asker.page.messages.message
+
+
+def test_forks_of_a_run_that_left_the_screen_of_carve_are_still_opened(asker: Asker) -> None:
+    page, driver = asker.page, asker.driver
+    first = driver.session.trajectory
+    driver.window.bench.pages.show("carve")
+    driver.run(8)
+    second = driver.session.trajectory
+    page = driver.window.bench.pages.show("when")
+    asker.start()
+    driver.qtbot.waitUntil(lambda: page.study is not None and bool(page.study.decisions), timeout=RUN_MS)
+    driver.window.panels.run_control.show_run_before()
+    assert page.session.trajectory is second  # whose forks are being made
+    page.stop()
+    asker.wait_for_end()
+    assert page.session.trajectory is first
+
+
+def test_a_fork_is_forked_after_it_left_its_run_alone() -> None:
+    run = made_run(steps=20)
+    assert min(access.decision_steps(run)) == 0
+    run.info = replace(run.info, forks=(Fork(6, run.info.request),))
+    steps = access.decision_steps(run)
+    assert min(steps) == 7
+    assert max(steps) == 19
+    one = made_run(steps=1)
+    one.info = replace(one.info, origin="me.png")
+    assert access.decision_steps(one) == ()
+
+
+def test_figures_of_a_fork_are_not_gone_on_with_as_those_of_a_run(tmp_path: Path) -> None:
+    request = made_run(steps=8).info.request
+    path = tmp_path / "x.json"
+    write_decisions(path, request, 3, [], beginning="forked at step 4")
+    with pytest.raises(OptionError, match="forked at step 4"):
+        read_decisions(path, request, 3)
+
+
+def test_without_figures_nothing_is_offered_to_be_saved(asker: Asker) -> None:
+    actions = asker.driver.window.bench.menus.actions
+    assert [actions[name].isEnabled() for name in ("save_picture", "save_numbers", "copy_picture")] == [False] * 3
+    asker.page.closer.setChecked(False)
+    asker.ask()
+    assert [actions[name].isEnabled() for name in ("save_picture", "save_numbers", "copy_picture")] == [True] * 3
