@@ -140,7 +140,8 @@ def _measured(
     interruption: Interruption,
 ) -> Iterator[Decision]:
     """What is still to be measured of one run, as it comes."""
-    from sculptor_app.diffusion.studies.decisions import measure_run, whole_run
+    from sculptor_app.diffusion.sampling.sample import whole_run
+    from sculptor_app.diffusion.studies.decisions import measure_run
     from sculptor_app.measures.likeness import Decision, curves_of, step_to_look_at
     from sculptor_app.training.evaluation.judge_training import read_labels
 

@@ -36,7 +36,6 @@ from sculptor_app.exports.files import OptionError
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.diffusion.sampling.engine import Engine
-    from sculptor_app.exports.animation.plan import RunGrid
 
 MOST_FORKS = 64
 EXAMPLES = """examples:
@@ -129,10 +128,12 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.save_each is not None:
             _save_each(arguments, runs, interruption)
         if arguments.out is not None or arguments.csv is not None:
+            from sculptor_app.exports.animation.plan import RunGrid  # numpy comes with it
+
             options = replace(options_of(arguments, whole), caption=True)  # else nobody knows which is which
             if whole.info.space == "latents":
                 options = replace(options, decode=NONE)
-            write_files(arguments, options, _grid(runs, captions), None, whole.last, interruption)
+            write_files(arguments, options, RunGrid.of_runs(runs, captions), None, whole.last, interruption)
 
     return run_checked(check, work)
 
@@ -158,17 +159,15 @@ def _wanted(arguments: argparse.Namespace, request: RunRequest) -> Iterator[Want
 
 
 def _whole(engine: Engine, request: RunRequest, interruption: Interruption, bar: ProgressBar) -> Trajectory:
-    from sculptor_app.diffusion.sampling.sample import sample
+    from sculptor_app.diffusion.sampling.sample import whole_run
 
-    made: Trajectory | None = None
-    for event in sample(engine, request, interruption.event):
-        if made is None:
+    def show(run: Trajectory) -> None:
+        if not run.last:
             bar.say("")
             bar.note(engine.notes)
-        made = event.trajectory
-        bar.move_to(made.last)
-    assert made is not None
-    return made
+        bar.move_to(run.last)
+
+    return whole_run(engine, request, interruption.event, show)
 
 
 def _fork(engine: Engine, whole: Trajectory, at: int, wanted: Wanted, interruption: Interruption) -> Trajectory:
@@ -192,16 +191,6 @@ def _fork(engine: Engine, whole: Trajectory, at: int, wanted: Wanted, interrupti
     assert made is not None
     made.info = replace(made.info, latent_map=whole.info.latent_map)
     return made
-
-
-def _grid(runs: list[Trajectory], captions: tuple[str, ...]) -> RunGrid:
-    """The runs side by side."""
-    from sculptor_app.core.requests.request import Cell, NoiseRecipe
-    from sculptor_app.exports.animation.plan import RunGrid
-
-    requests = [each.info.request for each in runs]
-    cells = tuple(Cell(NoiseRecipe(each.seed), each.form, each.material) for each in requests)
-    return RunGrid(tuple(runs), cells, captions)
 
 
 def _save_each(arguments: argparse.Namespace, runs: list[Trajectory], interruption: Interruption) -> None:

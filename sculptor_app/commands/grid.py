@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +25,6 @@ from sculptor_app.commands.run_options import (
 from sculptor_app.commands.saving import check_files, run_checked, write_files
 from sculptor_app.commands.sculpt import add_output, find_map, options_of
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar
-from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import MOST_CELLS, RunRequest
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.texts import number_text
@@ -37,7 +34,6 @@ from sculptor_app.exports.files import OptionError
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
-    from sculptor_app.diffusion.sampling.engine import Engine
     from sculptor_app.exports.animation.plan import RunGrid
 
 EXAMPLES = """examples:
@@ -136,17 +132,19 @@ def run(arguments: argparse.Namespace) -> int:
         x, y, request = checked
         bring_model(arguments, interruption)
         with interruption.at_once():  # torch takes seconds to import
+            from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES
             from sculptor_app.diffusion.sampling.engine import Engine
+            from sculptor_app.diffusion.sampling.sample import whole_run
 
         request = with_models_own(request, arguments)
         requests = [changed(changed(request, row), column) for row in y.changes for column in x.changes]
         runs: list[Trajectory] = []
         with ProgressBar("Sculpting", sum(each.steps for each in requests), "step") as bar:
             engine = Engine(report=bar.say)
-            done = 0
+            budget, done = DEFAULT_BUDGET_BYTES // len(requests), 0  # they share the memory for one
             for each in requests:
-                progress = functools.partial(_move, bar, done)
-                runs.append(_whole(engine, each, len(requests), interruption, progress))
+                move = lambda run, past=done: bar.move_to(past + run.last)  # noqa: E731
+                runs.append(whole_run(engine, each, interruption.event, move, budget, forkable=False))
                 done += each.steps
         if runs[0].info.space == "latents" and arguments.out is not None:
             find_map(engine, runs[0], interruption)
@@ -161,37 +159,16 @@ def run(arguments: argparse.Namespace) -> int:
     return run_checked(check, work)
 
 
-def _move(bar: ProgressBar, done: int, steps: int) -> None:
-    bar.move_to(done + steps)
-
-
-def _whole(
-    engine: Engine, request: RunRequest, count: int, interruption: Interruption, progress: Callable[[int], object]
-) -> Trajectory:
-    """One of so many runs, which share the memory for one."""
-    from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES
-    from sculptor_app.diffusion.sampling.sample import sample
-
-    made: Trajectory | None = None
-    for event in sample(engine, request, interruption.event, DEFAULT_BUDGET_BYTES // count, forkable=False):
-        made = event.trajectory
-        progress(made.last)
-    if made is None or interruption.event.is_set():
-        raise Cancelled
-    return made
-
-
 def _grid(runs: list[Trajectory], x: Axis, y: Axis, lock: str | None) -> RunGrid:
     """The runs as columns and rows; the longest one's steps are counted."""
-    from sculptor_app.core.requests.request import Cell, NoiseRecipe
     from sculptor_app.exports.animation.plan import RunGrid
 
     shapes = {run.shape[1:] for run in runs}
     if len(shapes) > 1:
         raise OptionError("The runs have pictures of different sizes.", "Choose other axes than those of the size.")
-    requests = [each.info.request for each in runs]
-    cells = tuple(Cell(NoiseRecipe(each.seed), each.form, each.material) for each in requests)
     lengths = [run.planned_steps for run in runs]
     chosen = lock or ("step" if len(set(lengths)) == 1 else "snr")
     lead = lengths.index(max(lengths))
-    return RunGrid(tuple(runs), cells, (), len(x.changes), x.titles, y.titles, lead, chosen)
+    return RunGrid.of_runs(
+        runs, columns=len(x.changes), column_titles=x.titles, row_titles=y.titles, lead=lead, lock=chosen
+    )

@@ -7,6 +7,7 @@ import pytest
 
 from sculptor_app.cli import main
 from sculptor_app.diffusion.studies import decisions
+from sculptor_app.measures.likeness import Decision
 
 
 def decided(model: Path, *arguments: object) -> int:
@@ -68,20 +69,22 @@ def test_what_was_measured_before_a_stop_is_kept(
 
 
 def test_it_looks_closer_where_something_is_decided(
-    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A planted decision, at step 7 of 12."""
     path = tmp_path / "curve.json"
+
+    def judged(seed, step, *_):
+        return Decision(seed, step, dict.fromkeys(("coarse", "pixels"), 0.99 if step >= 7 else 0.2))
+
+    monkeypatch.setattr(decisions, "decision_of", judged)
     arguments = ["--steps", "12", "--at", "2,11", "--closer", "--json", path]
     assert decided(tiny_model, *arguments) == 0
-    content = json.loads(path.read_text())
-    steps = {one["step"] for one in content["results"]}
-    assert len(steps) > 2
-    likeness = {one["step"]: one["pixels"] for one in content["results"]}
-    by = next((k for k in sorted(steps) if all(likeness[j] >= 0.95 for j in steps if j >= k)), None)
-    if by is not None and by > 2:
-        assert by - 1 in steps  # it is known to the step
-        assert f"pixels: alike to 0.95 by step {by}, not yet at {by - 1}" in capsys.readouterr().out
+    steps = [one["step"] for one in json.loads(path.read_text())["results"]]
+    assert steps == [2, 6, 7, 8, 11]  # by halves
+    assert "pixels: alike to 0.95 by step 7, not yet at 6" in capsys.readouterr().out
     before = path.read_text()
+    monkeypatch.setattr(decisions, "measure_step", None)  # nothing is measured again
     assert decided(tiny_model, *arguments) == 0
     assert path.read_text() == before
 

@@ -103,6 +103,32 @@ def stream_events(
     writer.check_complete()
 
 
+def whole_run(
+    engine: Engine,
+    request: RunRequest,
+    stop: threading.Event,
+    progress: Callable[[Trajectory], object] = lambda run: None,
+    budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    forkable: bool = True,
+) -> Trajectory:
+    """A run from its noise to its end.
+
+    Args:
+        progress: called with it when it begins, and after each step.
+        stop, budget_bytes, forkable: As for `sample`.
+
+    Raises:
+        Cancelled, SculptorError: As `sample`; also where `stop` was set in the last step.
+    """
+    made: Trajectory | None = None
+    for event in sample(engine, request, stop, budget_bytes, forkable=forkable):
+        made = event.trajectory
+        progress(made)
+    if made is None or stop.is_set():
+        raise Cancelled
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class StorageBudget:
     """Memory limit and temporary folder of a run's frames and snapshots."""

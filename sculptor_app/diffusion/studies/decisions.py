@@ -19,7 +19,7 @@ from sculptor_app.core.trajectory.events import ForkEnded
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
-from sculptor_app.diffusion.sampling.sample import sample
+from sculptor_app.diffusion.sampling.sample import whole_run
 from sculptor_app.diffusion.studies.fork import fork, noised_back
 from sculptor_app.measures.likeness import Decision, curves_of, decision_of, step_to_look_at
 
@@ -41,16 +41,6 @@ def fork_request(whole: Trajectory, step: int, number: int) -> RunRequest:
 def is_noised_back(whole: Trajectory) -> bool:
     """Whether forks of a run have their noise laid on, since its sampler draws none."""
     return not draws_noise(whole.info.sampler_settings)
-
-
-def whole_run(engine: Engine, request: RunRequest, stop: threading.Event) -> Trajectory:
-    """A run from its noise to its end."""
-    made: Trajectory | None = None
-    for event in sample(engine, request, stop):
-        made = event.trajectory
-    if made is None or stop.is_set():
-        raise Cancelled
-    return made
 
 
 def measure_step(

@@ -1,9 +1,10 @@
 """The plan of an animation: one run or a grid of them, which states it shows, how long, and how large."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,17 @@ class RunGrid:
     lead: int = 0  # number of the run whose steps are counted
     lock: str = "step"  # of `LOCKS`: which state of the others goes with one of that run
 
+    @classmethod
+    def of_runs(cls, runs: Sequence[AnyTrajectory], captions: tuple[str, ...] = (), **arranged: Any) -> Self:
+        """Runs of a model, whatever else they differ in, each as a cell of its own seed and labels.
+
+        Args:
+            arranged: the other fields.
+        """
+        requests = [run.info.request for run in runs]
+        cells = tuple(Cell(NoiseRecipe(each.seed), each.form, each.material) for each in requests)
+        return cls(tuple(runs), cells, captions, **arranged)
+
     @property
     def lead_run(self) -> AnyTrajectory:
         """The run whose steps are counted."""
@@ -105,9 +117,7 @@ def compared_runs(one: AnyTrajectory, other: AnyTrajectory, lock: str) -> RunGri
     words = [[each.one for each in differences], [each.other for each in differences]]
     captions = tuple(told_apart(differences, values) or " · ".join(run.info.title.parts)
                      for run, values in zip((one, other), words, strict=True))  # fmt: skip
-    requests = [run.info.request for run in (one, other)]
-    cells = tuple(Cell(NoiseRecipe(each.seed), each.form, each.material) for each in requests)
-    return RunGrid((one, other), cells, captions, columns=2, lock=lock)
+    return RunGrid.of_runs((one, other), captions, columns=2, lock=lock)
 
 
 def _misfit(count: int, columns: int) -> float:

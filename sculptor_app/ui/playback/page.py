@@ -78,9 +78,9 @@ class Page(QWidget):
     def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.settings, self.messages = settings, messages
-        self.session = Session(
-            self, self.into_noise
-        )  # which the window's keys and menus move while the page is in front
+        # It is moved by the window's keys and menus while the page is in front; the runs that can be gone back to are
+        # those of the page Carve alone, and the memory for them is spent there.
+        self.session = Session(self, self.into_noise, memory_bytes=lambda: 0)
         self.folds: Folds | None = None  # its side panels
         self.views: Views | GridViews | FigureViews | None = None  # what the File menu saves; None for nothing
 

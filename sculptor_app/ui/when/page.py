@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
@@ -15,8 +15,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidg
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.texts import decimal_text
 from sculptor_app.core.trajectory.events import ForkEnded
-from sculptor_app.core.trajectory.levels import FIRST_FORK_STEP, LEAST_CORRELATION, phase_of
-from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.core.trajectory.levels import LEAST_CORRELATION
 from sculptor_app.session import engine as access
 from sculptor_app.session.grid_run import ForkRunner
 from sculptor_app.session.runner import RunState, SamplingRunner
@@ -29,43 +28,23 @@ from sculptor_app.ui.playback.stage import StageTitle
 from sculptor_app.ui.playback.texts import StepClock, duration_text, run_title, time_taken_s
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.when.fan import Fan
+from sculptor_app.ui.when.study import Study, image_of
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.folding import Folds
-from sculptor_app.ui.widgets.names import band_name, display, phase_name
-from sculptor_app.ui.widgets.picture_source import shrunk, to_image
+from sculptor_app.ui.widgets.names import display
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:
     from sculptor_app.core.requests.request import RunRequest
     from sculptor_app.core.trajectory.base import AnyTrajectory
-    from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.core.trajectory.trajectory import Trajectory
-    from sculptor_app.measures.likeness import Curve, Decision
+    from sculptor_app.measures.likeness import Decision
     from sculptor_app.ui.plots.decision_plot import DecisionPlot
 
 FORKS = (3, 4, 6, 8, 12, 16)
 USUAL_FORKS = 4
-
-MOST_PX = 384
-"""Longer side of a fork's picture that is kept: there are hundreds of them."""
-
-
-@dataclass
-class Study:
-    """What is known of the forks of one run."""
-
-    forks: int  # at each step
-    decisions: list[Decision] = field(default_factory=list)
-    pictures: dict[int, list[QImage | None]] = field(default_factory=dict)  # of the forks at each step
-    ending: str = ""  # how the measuring ended
-
-    @property
-    def curves(self) -> dict[str, Curve]:
-        from sculptor_app.measures.likeness import curves_of  # numpy comes with it
-
-        return curves_of(self.decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +84,7 @@ class WhenPage(Page):
         self._waits_for_run = False  # it is to be forked as soon as Carve has made it
         self._done = self._asked = 0
         self._pace, self._stepped_s = StepClock(), 0.0
+        self._whole: QImage | None = None  # the picture of the run on screen
         self._is_led = False  # by the forks as they come, until a person chooses a step
         self.plot: DecisionPlot | None = None
         self._make_parts()
@@ -242,9 +222,12 @@ class WhenPage(Page):
 
     @Slot()
     def take_run(self) -> None:
-        """Another run is on the page Carve: show it, unless forks of one are being made here."""
+        """Another run is on the page Carve: show it, unless forks of one are being made here, or nobody looks."""
+        if not self.isVisible() and not self._waits_for_run:
+            return
         run = self._carve.run()
         if run is not None and run is not self.session.trajectory and not self._forking.is_busy:
+            self._whole = image_of(run.state(run.last) / run.levels[run.last].scale, run)
             self.session.show(run, None, running=False)
             self._show_run_in_plot()
             self.presenter.clock.flush()
@@ -271,11 +254,10 @@ class WhenPage(Page):
         study = self._studies.get(run)
         if study is None or study.forks != count:
             study = self._studies[run] = Study(count)
-        measured = {each.step for each in study.decisions}
-        study.pictures = {step: images for step, images in study.pictures.items() if step in measured}
+        study.drop_unfinished()
         self._measured, self._is_led = run, True
-        self._done = len(measured) * count
-        self._asked = len({*access.decision_steps(run), *measured}) * count
+        self._done = len(study.steps) * count
+        self._asked = len({*access.decision_steps(run), *study.steps}) * count
         self._pace, self._stepped_s = StepClock(), time.monotonic()
         self._forking.start(run, count, tuple(study.decisions), self.closer.isChecked())
         self.run_panel.begin()
@@ -333,10 +315,14 @@ class WhenPage(Page):
         run = self.session.trajectory
         return None if run is None else self._studies.get(run)
 
+    @property
+    def _growing(self) -> Study | None:
+        """What is known of the run that is being forked."""
+        return None if self._measured is None else self._studies.get(self._measured)
+
     @Slot(object)
     def _take_fork(self, ended: ForkEnded) -> None:
-        run = self._measured
-        study = None if run is None else self._studies.get(run)
+        run, study = self._measured, self._growing
         if run is None or study is None:
             return
         images = study.pictures.setdefault(ended.step, [None] * study.forks)
@@ -354,26 +340,22 @@ class WhenPage(Page):
     @property
     def _is_refining(self) -> bool:
         """Whether all steps that were asked for are there, and it is looked closer between them."""
-        run, study = self._measured, None if self._measured is None else self._studies.get(self._measured)
-        if run is None or study is None:
-            return False
-        return {each.step for each in study.decisions} >= set(access.decision_steps(run))
+        run, study = self._measured, self._growing
+        return run is not None and study is not None and study.steps >= set(access.decision_steps(run))
 
     @Slot(object)
     def _take_decision(self, decision: Decision) -> None:
-        study = None if self._measured is None else self._studies.get(self._measured)
+        study = self._growing
         if study is not None:
             study.decisions.append(decision)
             self._render()
 
     @Slot(str, object)
     def _end(self, outcome: str, error: Exception | None) -> None:
-        run, self._measured = self._measured, None
-        study = None if run is None else self._studies.get(run)
+        study, self._measured = self._growing, None
         if study is not None:
-            measured = {each.step for each in study.decisions}
-            study.pictures = {step: images for step, images in study.pictures.items() if step in measured}
-            count = len(measured) * study.forks
+            study.drop_unfinished()
+            count = len(study.steps) * study.forks
             study.ending = {
                 "finished": self.tr("all {0} forks are there"), "cancelled": self.tr("stopped after {0} forks"),
             }.get(outcome, self.tr("failed after {0} forks")).format(count)  # fmt: skip
@@ -423,7 +405,7 @@ class WhenPage(Page):
         study, step = self.study, self.shown_step
         count = study.forks if study is not None else int(self.forks.currentData())
         images: list[QImage | None] = [None] * count if study is None or step is None else study.pictures[step]
-        self.fan.set_pictures(self._whole_picture(), images)
+        self.fan.set_pictures(self._whole, images)
         about = self._about(step)
         if about != self.about.text():
             self.about.setText(about)
@@ -436,25 +418,7 @@ class WhenPage(Page):
         study, run = self.study, self.session.trajectory
         if study is None or run is None or step is None:
             return self._story()
-        if step == 0:
-            where = self.tr("Other noise altogether")
-        else:
-            is_here = step == self.session.position
-            where = (self.tr("These forks part at step {0}") if is_here else self.tr(
-                "The nearest forks part at step {0}")).format(step)  # fmt: skip
-            phase = phase_of(run.levels[step - 1])
-            where += f" ({phase_name(phase.key)})" if phase is not None else ""
-        decision = next((each for each in study.decisions if each.step == step), None)
-        if decision is None:
-            return where
-        shared = [band_name(key) for key, name in _bands() if decision.likeness.get(name, 0) >= LEAST_CORRELATION]
-        open_ = [band_name(key) for key, name in _bands() if decision.likeness.get(name, 1) < LEAST_CORRELATION]
-        parts = [where]
-        if shared:
-            parts.append(self.tr("decided by then: {0}").format(", ".join(shared)))
-        if open_:
-            parts.append(self.tr("still open: {0}").format(", ".join(open_)))
-        return " · ".join(parts)
+        return study.about(run, step, is_here=step == self.session.position)
 
     def _story(self) -> str:
         if self._waits_for_run:
@@ -465,52 +429,23 @@ class WhenPage(Page):
             return self.tr("No run has been carved yet: Start makes one first.")
         return self.tr("Start forks this run at its steps, and shows what the forks share.")
 
-    def _whole_picture(self) -> QImage | None:
-        run = self.session.trajectory
-        if run is None or not run.is_complete:
-            return None
-        last = run.state(run.last) / run.levels[run.last].scale
-        return image_of(last, run)
-
     @Slot()
     def _render(self) -> None:
         run, study = self.session.trajectory, self.study
         self.header.set_parts(() if run is None else run_title(run))
-        curves = {} if study is None else study.curves
         if self.plot is not None:
-            self.plot.set_curves(curves)
-        self.answer.setText(self._answer(curves))
-        marks = [(key, by) for key, name in _bands() if name in curves and (by := self._known(curves[name]))]
+            self.plot.set_curves({} if study is None else study.curves)
+        is_growing = study is not None and study is self._growing
+        said = "" if study is None else study.answer(is_growing)
+        self.answer.setText(said or self.tr("When was it decided?"))
         if run is not None:
             self.timeline.set_settled(
-                marks,
+                [] if study is None else study.marks(is_growing),
                 self.tr("{{0}}: forks from here on are alike to {0}").format(decimal_text(LEAST_CORRELATION)),
             )
         self._show_state()
         self.show_step()
         self.status_changed.emit()
-
-    def _known(self, curve: Curve) -> int | None:
-        """By which step something was decided; None while that is still looked for."""
-        by, after = curve.decided_by()
-        return None if by is None or (self.is_busy and by - after > 1 and by > FIRST_FORK_STEP) else by
-
-    def _answer(self, curves: dict[str, Curve]) -> str:
-        """By which step each band was decided."""
-        told = []
-        for key, name in _bands():
-            if name not in curves or not curves[name].steps:
-                continue
-            by, after = curves[name].decided_by()
-            if by is None:
-                told.append(self.tr("{0} after {1}").format(band_name(key), after))
-                continue
-            sure = by - after <= 1 or after < 0 or by == FIRST_FORK_STEP
-            told.append(f"{band_name(key)} {by}" if sure else self.tr("{0} {1}–{2}").format(
-                band_name(key), after + 1, by))  # fmt: skip
-        if not told or (self.is_busy and len(self.study.decisions if self.study else ()) < 2):
-            return self.tr("When was it decided?")
-        return self.tr("Decided by step: {0}").format(" · ".join(told))
 
     @Slot()
     def _show_state(self) -> None:
@@ -568,20 +503,3 @@ class ForkPanel(RunPanel):
         """Show how many forks there are; while it is looked closer nobody knows how many there will be."""
         self.set_progress(done, asked, None if is_refining else mean_s)
         self.pace.setText(self.tr("looking closer") if is_refining else "")
-
-
-def _bands() -> list[tuple[str, str]]:
-    """Key and name of each band, the coarsest first."""
-    from sculptor_app.measures.spectrum import BANDS
-
-    return [(band.key, band.name) for band in BANDS]
-
-
-def image_of(picture: Frame, run: AnyTrajectory) -> QImage | None:
-    """A clean picture of a run's as it is shown, no larger than is kept."""
-    from sculptor_app.measures.pictures import coloured  # numpy comes with it
-
-    image = to_image(coloured(picture, FrameKind.CURRENT_GUESS, run.info.space, run.info.latent_map))
-    if image is not None and max(image.width(), image.height()) > MOST_PX:
-        return shrunk(image, MOST_PX)
-    return image

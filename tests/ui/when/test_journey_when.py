@@ -12,10 +12,13 @@ from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.trajectory.base import Fork
+from sculptor_app.diffusion.studies import decisions
 from sculptor_app.exports.decisions import read_decisions, write_decisions
 from sculptor_app.exports.files import OptionError
+from sculptor_app.measures.likeness import Decision
 from sculptor_app.session import engine as access
-from sculptor_app.ui.when.page import WhenPage, image_of
+from sculptor_app.ui.when.page import WhenPage
+from sculptor_app.ui.when.study import image_of
 from tests.helpers.runs import made_run
 from tests.helpers.window import RUN_MS, Driver
 
@@ -179,19 +182,50 @@ def test_the_figures_are_saved_as_the_command_goes_on_from_them(
     assert len(read_decisions(path, run.info.request, 3)) == len(asker.steps)
 
 
-def test_clicking_the_plot_goes_to_a_step_and_the_timeline_says_what_was_decided(asker: Asker) -> None:
-    page = asker.page
+def test_it_finds_the_steps_at_which_something_was_decided(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted decisions: coarse and medium at step 3, fine at 6, finest never."""
+    planted = {"coarse": 3, "medium": 3, "fine": 6, "finest": 99}
+
+    def judged(seed, step, *_):
+        return Decision(seed, step, {name: 0.99 if step >= at else 0.2 for name, at in planted.items()})
+
+    monkeypatch.setattr(decisions, "decision_of", judged)
     asker.ask()
-    canvas = page.plot.canvas
+    page = asker.page
+    assert page.answer.text() == "Decided by step: coarse 3 · medium 3 · fine 6 · finest after 7"
+    assert page.timeline._marks == (("layout", 3), ("structure", 3), ("detail", 6))
+    page.session.go_to(5)
+    page.presenter.clock.flush()
+    assert page.about.text().endswith("decided by then: coarse, medium · still open: fine, finest")
+    page.session.go_to(1)
+    page.presenter.clock.flush()
+    assert "still open: coarse, medium, fine, finest" in page.about.text()
+
+
+def test_clicking_the_plot_goes_to_a_step(asker: Asker) -> None:
+    asker.page.closer.setChecked(False)
+    asker.ask()
+    canvas = asker.page.plot.canvas
     x = canvas.mapFromScene(canvas.view.mapViewToScene(QPoint(5, 0))).x()
     QTest.mouseClick(canvas.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(x, canvas.height() // 2))
-    assert page.session.position == 5
-    for key, name in (("layout", "coarse"), ("polish", "finest")):
-        curve = page.plot._curves[name]
-        by, after = curve.decided_by() if curve.steps else (None, -1)
-        if by:
-            assert by - after == 1 or by == 2  # known to the step
-            assert (key, by) in page.timeline._marks
+    assert asker.page.session.position == 5
+
+
+def test_a_page_that_nobody_looks_at_draws_nothing_and_holds_no_run_but_its_own(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, driver = asker.page, asker.driver
+    first = page.session.trajectory
+    driver.window.bench.pages.show("carve")
+    drawn: list[int] = []
+    monkeypatch.setattr(page, "show_step", lambda: drawn.append(1))
+    driver.run(4)
+    driver.run(5)
+    assert drawn == []
+    assert page.session.trajectory is first
+    driver.window.bench.pages.show("when")
+    assert page.session.trajectory is driver.session.trajectory
+    assert page.session.runs_before == ()
 
 
 def test_the_choices_are_remembered(asker: Asker) -> None:
