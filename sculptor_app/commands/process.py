@@ -126,8 +126,8 @@ def explained(error: BaseException) -> int:
         return terminal.DONE
     try:
         sentence, code = _sentence(error)
-    except Exception:  # too little memory even for that
-        sentence, code = _TOO_LITTLE, terminal.UNEXPECTED
+    except Exception:  # too little memory even for that, or what writes the log is missing itself
+        sentence, code = _part_missing(error) if isinstance(error, ImportError) else _TOO_LITTLE, terminal.UNEXPECTED
     terminal.say(sentence, terminal.stderr())
     return code
 
@@ -165,11 +165,12 @@ def _sentence(error: BaseException) -> tuple[str, int]:
 
     logging.getLogger("sculptor_app").critical("Nobody caught this:", exc_info=error)
     if isinstance(error, ImportError):
-        sentence = (
-            f"A part of the program cannot be loaded ({error}). `sh packaging/start.sh` installs what is missing."
-        )
-        return sentence + where, terminal.UNEXPECTED
+        return _part_missing(error) + where, terminal.UNEXPECTED
     return f"Something went wrong inside Sculptor ({type(error).__name__}: {error}).{where}", terminal.UNEXPECTED
+
+
+def _part_missing(error: ImportError) -> str:
+    return f"A part of the program cannot be loaded ({error}). `sh packaging/start.sh` installs what is missing."
 
 
 def _flushed(code: int) -> int:

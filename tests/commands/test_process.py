@@ -132,6 +132,19 @@ def test_a_signal_while_modules_are_imported_ends_at_once(module: str, arguments
     assert (done.returncode, done.stdout, done.stderr) == (130, "", sentence)
 
 
+def test_a_missing_package_is_named_even_if_the_log_needs_it() -> None:
+    program = (
+        "import runpy, sys\n"
+        "sys.modules['platformdirs'] = None\n"
+        "sys.argv = ['sculptor-app', 'sculpt', '--help']\n"
+        "runpy.run_module('sculptor_app', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("A part of the program cannot be loaded (import of platformdirs halted;")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_current_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
     script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
     (tmp_path / "gone").mkdir()
