@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QMainWindow, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -18,6 +18,7 @@ from sculptor_app.ui.dialogs.help import GlossaryDialog, ShortcutsDialog
 from sculptor_app.ui.drown.frames import ForwardStage
 from sculptor_app.ui.fields.inputs import SamplerBox
 from sculptor_app.ui.playback.stage import Stage
+from tests.helpers.window import Driver
 
 MEASURES = (
     "snr", "sigma", "log-snr", "phase", "band", "energy", "spectrum", "noise-floor", "settled", "drowns",
@@ -68,6 +69,23 @@ def test_each_sampler_is_explained_where_it_is_chosen(qtbot: QtBot) -> None:
     assert tips == [TERMS[f"sampler-{key}"].text for key in SAMPLERS]
     box.setCurrentIndex(box.findData("heun"))
     assert box.toolTip().startswith(TERMS["sampler-heun"].text)
+
+
+def test_help_begins_where_it_tells_of_the_page_in_front(driver: Driver) -> None:
+    """At its beginning while nothing has been carved."""
+    help_, actions = driver.window.bench.menus.help, driver.window.bench.menus.actions
+
+    def top() -> str:
+        actions["glossary"].trigger()
+        QApplication.processEvents()
+        shown = help_._glossary.text
+        return shown.cursorForPosition(QPoint(4, 8)).block().text()
+
+    assert top().startswith("The idea · The frames")
+    for entry in driver.window.bench.pages.entries[1:]:
+        driver.window.bench.pages.show(entry.key)
+        assert top().lower().startswith(TERMS[entry.term].title.lower())
+    assert entry.term == "settled-or-decided"
 
 
 @pytest.mark.parametrize("stage", [Stage, ForwardStage])

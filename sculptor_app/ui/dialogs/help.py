@@ -42,7 +42,11 @@ class Help(QObject):
 
     @Slot()
     def show_glossary(self, key: str = "") -> None:
-        """What everything on screen means, beside the window; at a term if its key is given."""
+        """What everything on screen means, beside the window.
+
+        Args:
+            key: of the term to begin at, or "chapter-" and a chapter's; empty is the beginning.
+        """
         if self._glossary is None:
             self._glossary = GlossaryDialog(self._parent)
             self._glossary.destroyed.connect(self._forget_glossary)
@@ -104,7 +108,7 @@ class GlossaryDialog(QDialog):
         self._show()
 
     def go_to(self, key: str) -> None:
-        """Bring a term to the top; nothing for an empty key."""
+        """Bring a term or chapter to the top; nothing for an empty key, so that a reader's place is kept."""
         if key:
             self.word_line.clear()
             self._show()

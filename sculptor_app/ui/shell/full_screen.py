@@ -18,8 +18,8 @@ from sculptor_app.ui.widgets.bars import BarColumn
 from sculptor_app.ui.widgets.picture_view import PictureView
 from sculptor_app.ui.widgets.timeline import Timeline
 
-USUAL_HEIGHT_PX = 720.0
-LEAST_SCALE, MOST_SCALE = 1.25, 2.5
+USUAL_HEIGHT_PX = 540.0
+LEAST_SCALE, MOST_SCALE = 1.4, 2.5
 """Of the type, which grows with the height of the screen."""
 
 HINT_MS = 6000

@@ -394,7 +394,7 @@ class Menus(QObject):
     def _help_entries(self) -> list[MenuEntry]:
         about = QAction.MenuRole.AboutRole
         return [
-            Action("glossary", self.tr("&What am I seeing?"), self.help.show_glossary, ("Shift+F1",)),
+            Action("glossary", self.tr("&What am I seeing?"), self._show_glossary, ("Shift+F1",)),
             Action("shortcuts", self.tr("&Keyboard shortcuts"), self._show_shortcuts, ("F1",)),
             Action("log", self.tr("Show &log"), self.help.show_log),
             None,
@@ -409,6 +409,13 @@ class Menus(QObject):
     @Slot()
     def _show_shortcuts(self) -> None:
         self.help.show_shortcuts(list(self._panels.menus.values()))
+
+    @Slot()
+    def _show_glossary(self) -> None:
+        """The glossary where it tells of the page in front; at its beginning before the first run."""
+        entry = next(entry for entry in self._pages.entries if entry.key == self._pages.current)
+        is_begun = not self._is_carve() or self._session.trajectory is not None
+        self.help.show_glossary(entry.term if is_begun else "")
 
     def _compare_with_run_before(self, is_wanted: bool = True) -> None:
         session = self._panels.session

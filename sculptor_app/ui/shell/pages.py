@@ -37,6 +37,7 @@ class Entry:
     key: str
     title: str  # on its tab
     tip: str  # what it shows, in a line
+    term: str  # where the glossary tells of it: a term's key, or "chapter-" and a chapter's
     build: Callable[[], Page] | None = None  # makes it; None for Carve, which the window's own panels are
 
 
@@ -193,29 +194,34 @@ class PageTable:
                 CARVE,
                 translate("Pages", "Carve"),
                 translate("Pages", "Noise is taken away, step by step, until a picture is there"),
+                "chapter-frames",
             ),
             Entry(
                 "drown",
                 translate("Pages", "Drown"),
                 translate("Pages", "A picture drowns in noise, and comes back"),
+                "layer",
                 self._drown,
             ),
             Entry(
                 "learn",
                 translate("Pages", "Learn"),
                 translate("Pages", "A model learns what noise looks like, while you watch"),
+                "loss",
                 self._learn,
             ),
             Entry(
                 "why",
                 translate("Pages", "Why noise?"),
                 translate("Pages", "Many runs at once: what the noise decides, and what not"),
+                "grid",
                 self._why,
             ),
             Entry(
                 "when",
                 translate("Pages", "Decided when?"),
                 translate("Pages", "Runs that part at a step: what was decided by then, and what was still open"),
+                "settled-or-decided",
                 self._when,
             ),
         ]

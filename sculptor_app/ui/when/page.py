@@ -441,7 +441,10 @@ class WhenPage(Page):
         if run is not None:
             self.timeline.set_settled(
                 [] if study is None else study.marks(is_growing),
-                self.tr("{{0}}: forks from here on are alike to {0}").format(decimal_text(LEAST_CORRELATION)),
+                self.tr(
+                    "{{0}} was decided here: forks from here on are alike to {0}. When it settles in one run, the page "
+                    "Carve tells."
+                ).format(decimal_text(LEAST_CORRELATION)),
             )
         self._show_state()
         self.show_step()

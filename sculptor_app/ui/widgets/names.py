@@ -97,7 +97,8 @@ def band_name(key: str) -> str:
 
 def settled_text(rule: str) -> str:
     """Of a mark where a band has settled by a rule: what that means, with "{0}" for the band."""
-    return translate("Settled", "{{0}} settled here: {0}").format(display(SETTLING_RULES[rule].meaning))
+    told = translate("Settled", "{{0}} settled here: {0}. When it was decided, the page “Decided when?” tells.")
+    return told.format(display(SETTLING_RULES[rule].meaning))
 
 
 def settled_notes() -> dict[str, str]:
