@@ -36,6 +36,7 @@ MOST_FORKS, MOST_SEEDS = 64, 100_000
 EXAMPLES = """examples:
   sculptor-app decide --form bust --steps 20 --seeds 4 --forks 6 --at 2,4,6,8,12,16 --json curve.json
   sculptor-app decide --steps 20 --seeds 20 --forks 8 --json curve.json
+  sculptor-app decide --u-turn --steps 20 --seeds 20 --json turned.json
 The file is written after every step of every seed; the same command goes on from what is in it.
 """
 
@@ -47,7 +48,8 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
         help="measure what is decided by which step",
         description="Fork runs at some of their steps, each time with several other noises, and measure how alike the "
         "pictures are that come of it: band by band, pixel by pixel, and by what the program's classifier reads off "
-        "them. What they share was decided by that step.",
+        "them. What they share was decided by that step. Or, with --u-turn, drown their finished pictures to the level "
+        "of some of their steps, sculpt them again from there, and measure how much stays.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -65,6 +67,8 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
                        "(0, and nine steps over the run)")  # fmt: skip
     forks.add_argument("--closer", action="store_true",
                        help="look closer, step by step, where something is decided between two of them")  # fmt: skip
+    forks.add_argument("--u-turn", action="store_true",
+                       help="U-turns instead of forks: how much stays of the run's picture")  # fmt: skip
     parser.add_argument("--json", type=file_path, metavar="FILE",
                         help="all results, to be gone on with, and for a program to read")  # fmt: skip
     parser.set_defaults(run=run, parser=parser)
@@ -84,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         request = request_of(arguments)
         at = arguments.at or usual_steps(request.steps)
-        if 1 in at:
+        if 1 in at and not arguments.u_turn:
             raise OptionError("Step 1 comes of the noise at the start alone.", "Choose 0, and 2 or later steps.")
         if at[-1] >= request.steps:
             raise OptionError(
@@ -101,12 +105,12 @@ def run(arguments: argparse.Namespace) -> int:
         bring_model(arguments, interruption)
         with interruption.at_once():  # torch takes seconds to import
             from sculptor_app.diffusion.sampling.engine import Engine
-        from sculptor_app.exports.decisions import read_decisions, write_decisions
+        from sculptor_app.exports.decisions import DecisionSet, read_decisions, write_decisions
         from sculptor_app.measures.likeness import curves_of
 
         request = with_models_own(request, arguments)
-        path, forks = arguments.json, arguments.forks
-        results = [] if path is None else read_decisions(path, request, forks)
+        path, forks, u_turn = arguments.json, arguments.forks, arguments.u_turn
+        results = [] if path is None else read_decisions(path, request, forks, u_turn)
         seeds = range(request.seed, request.seed + arguments.seeds)
         wanted = [(seed, k) for seed in seeds for k in at]
         with ProgressBar("Deciding", len(wanted), "step") as bar:
@@ -117,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
                     for found in _measured(engine, replace(request, seed=seed), at, arguments, known, interruption):
                         results.append(found)
                         if path is not None:
-                            write_decisions(path, request, forks, results)
+                            write_decisions(path, DecisionSet(request, forks, results, u_turn))
                         done = {(each.seed, each.step) for each in results}
                         bar.move_to(sum(each in done for each in wanted))
                 except Cancelled:
@@ -126,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
                     kept = f"Interrupted; what was measured is in {path}, and the same command goes on from there."
                     raise Cancelled(kept) from None
         asked = [each for each in results if each.seed in seeds and (arguments.closer or each.step in at)]
-        say("\n".join(_table(curves_of(asked))), stdout())
+        say("\n".join(_table(curves_of(asked), u_turn)), stdout())
 
     return run_checked(check, work)
 
@@ -148,22 +152,25 @@ def _measured(
     is_there = all(any(each.step == k for each in known) for k in at)
     if is_there and not (arguments.closer and step_to_look_at(curves_of(known)) is not None):
         return
-    stop = interruption.event
+    stop, closer, u_turn = interruption.event, arguments.closer, arguments.u_turn
     whole = whole_run(engine, request, stop)
-    for event in measure_run(engine, whole, at, arguments.forks, stop, read_labels, known, arguments.closer):
+    for event in measure_run(engine, whole, at, arguments.forks, stop, read_labels, known, closer, u_turn):
         if isinstance(event, Decision):
             yield event
     whole.close()
 
 
-def _table(curves: dict[str, Curve]) -> Iterator[str]:
-    """Means over the seeds for each step, with the standard error, and by when each was decided."""
+def _table(curves: dict[str, Curve], u_turn: bool) -> Iterator[str]:
+    """Means over the seeds for each step, with the standard error, and by when each was decided, or stays."""
     yield f"{'step':>5}  " + "  ".join(f"{name:>14}" for name in curves)
     for k in sorted({step for curve in curves.values() for step in curve.steps}):
         yield f"{k:>5}  " + "  ".join(f"{_cell(curve, k):>14}" for curve in curves.values())
     for name, curve in curves.items():
         by, after = curve.decided_by()
-        when = "not by any of these steps" if by is None else f"by step {by}"
+        if u_turn:
+            when = "from none of these steps on" if by is None else f"from step {by} on"
+        else:
+            when = "not by any of these steps" if by is None else f"by step {by}"
         yield f"{name}: alike to {decimal_text(LEAST_CORRELATION)} {when}" + (
             f", not yet at {after}" if by is not None and after >= 0 else ""
         )

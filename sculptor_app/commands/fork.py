@@ -28,8 +28,7 @@ from sculptor_app.commands.sculpt import add_output, find_map, options_of
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, file_path, say, stderr, whole_number
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.files import is_file
-from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
-from sculptor_app.core.requests.samplers import draws_noise
+from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, Parting, RunRequest
 from sculptor_app.exports.animation.options import NONE
 from sculptor_app.exports.files import OptionError
 
@@ -41,6 +40,7 @@ MOST_FORKS = 64
 EXAMPLES = """examples:
   sculptor-app fork --form bust --at 12 --then guidance=1 --then form=vase --out three.png
   sculptor-app fork --form head --sampler ddpm --at 20 --noise 5 --count 8 --out sheet.png --numbers energies.csv
+  sculptor-app fork --form bust --at 12 --u-turn 1 --count 4 --out turned.png
   sculptor-app fork --model FOLDER --prompt "a lion" --at 10 --then prompt="a horse" --save-each runs --out both.mp4
 """
 
@@ -71,8 +71,11 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     forks.add_argument("--noise", type=whole_number("seed", 0, MAX_SEED), metavar="N",
                        help="forks with other noise from there on, of this seed and those after it; of a sampler that "
                        "draws none it is laid on at this step")  # fmt: skip
+    forks.add_argument("--u-turn", type=whole_number("seed", 0, MAX_SEED), metavar="N",
+                       help="U-turns: the finished picture, drowned to the level of this step in noise of this seed "
+                       "and those after it, and sculpted again from there")  # fmt: skip
     forks.add_argument("--count", type=whole_number("number of forks", 1, MOST_FORKS), metavar="N",
-                       help="how many with other noise (1)")  # fmt: skip
+                       help="how many with other noise, and how many U-turns (1)")  # fmt: skip
     files, _ = add_output(parser)
     files.add_argument("--save-each", type=file_path, metavar="FOLDER",
                        help="save the run and each fork there as .sculpt")  # fmt: skip
@@ -86,6 +89,7 @@ class Wanted:
     change: dict[str, Any]  # fields of a request, "options" being those that differ
     caption: str
     is_of_noise: bool = False
+    is_u_turn: bool = False
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -96,7 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
         request = request_of(arguments)
         wanted = list(_wanted(arguments, request))
         if not wanted:
-            raise OptionError("There is nothing in which a fork would differ.", "Add --then NAME=VALUE or --noise N.")
+            raise OptionError(
+                "There is nothing in which a fork would differ.", "Add --then NAME=VALUE, --noise N or --u-turn N."
+            )
         if len(wanted) > MOST_FORKS:
             raise OptionError(f"There would be {len(wanted)} forks.", f"Ask for {MOST_FORKS} at most.")
         if arguments.at > request.steps:
@@ -150,12 +156,16 @@ def _wanted(arguments: argparse.Namespace, request: RunRequest) -> Iterator[Want
         change = change_of(name, value.strip())
         replace(request, **{key: each for key, each in change.items() if key != "options"})
         yield Wanted(change, f"{name} {value.strip()}")
-    if arguments.noise is None:
-        if arguments.count is not None:
-            raise OptionError("There is a --count of forks with other noise.", "Add --noise N, the first of the seeds.")
-        return
-    for seed in range(arguments.noise, arguments.noise + (arguments.count or 1)):
-        yield Wanted({"seed": seed}, f"noise of seed {seed}", is_of_noise=True)
+    if arguments.noise is None and arguments.u_turn is None and arguments.count is not None:
+        raise OptionError(
+            "There is a --count of forks with other noise.", "Add --noise N or --u-turn N, the first of the seeds."
+        )
+    if arguments.noise is not None:
+        for seed in range(arguments.noise, arguments.noise + (arguments.count or 1)):
+            yield Wanted({"seed": seed}, f"noise of seed {seed}", is_of_noise=True)
+    if arguments.u_turn is not None:
+        for seed in range(arguments.u_turn, arguments.u_turn + (arguments.count or 1)):
+            yield Wanted({"seed": seed}, f"U-turn, noise of seed {seed}", is_u_turn=True)
 
 
 def _whole(engine: Engine, request: RunRequest, interruption: Interruption, bar: ProgressBar) -> Trajectory:
@@ -171,19 +181,20 @@ def _whole(engine: Engine, request: RunRequest, interruption: Interruption, bar:
 
 
 def _fork(engine: Engine, whole: Trajectory, at: int, wanted: Wanted, interruption: Interruption) -> Trajectory:
-    from sculptor_app.diffusion.studies.fork import fork, noised_back
+    from sculptor_app.diffusion.studies.fork import fork, parted, parting_of_noise
 
     request = whole.info.request
     change = dict(wanted.change)
     if "options" in change:
         change["options"] = request.option_values | change["options"]
-    state = None
-    if wanted.is_of_noise and not draws_noise(whole.info.sampler_settings):
-        state = noised_back(whole, at, change["seed"])
-        at -= 1
+    parting = Parting.U_TURN if wanted.is_u_turn else Parting.OWN_STATE
+    if wanted.is_of_noise:
+        parting = parting_of_noise(whole)
+    new = replace(request, **change)
+    at, state = parted(whole, at, parting, new.seed)
     made: Trajectory | None = None
-    with ProgressBar(wanted.caption.capitalize(), whole.planned_steps - at, "step") as bar:
-        for event in fork(whole, at, engine, interruption.event, replace(request, **change), state=state):
+    with ProgressBar(f"{wanted.caption[:1].upper()}{wanted.caption[1:]}", whole.planned_steps - at, "step") as bar:
+        for event in fork(whole, at, engine, interruption.event, new, state=state, parting=parting):
             made = event.trajectory
             bar.move_to(made.last - at)
     if interruption.event.is_set():

@@ -130,6 +130,12 @@ class ProgressBar:
             leave=False, unit_scale=is_scaled,
         )  # fmt: skip
 
+    def plan(self, total: int) -> None:
+        """Show that so much is to be done."""
+        if self._bar.total != total:
+            self._bar.total = total
+            self._bar.refresh()
+
     def move_to(self, done: int) -> None:
         """Show that so much is done."""
         self._bar.update(done - self._bar.n)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +18,38 @@ from sculptor_app.measures.likeness import PIXELS, Decision
 from sculptor_app.measures.spectrum import BANDS
 
 FORMAT = "sculptor decisions"
+FORKS, U_TURN = "forks", "u-turn"
+"""What was measured of a run: what its forks share, or what U-turns keep of its picture."""
 LARGEST = 2.0
 """No likeness, -1 to 1, and no error of one is as large."""
 
 
-def write_decisions(
-    path: Path,
-    request: RunRequest,
-    forks: int,
-    decisions: Sequence[Decision],
-    disclosure: Disclosure = Disclosure.NAMES,
-    beginning: str = "",
-) -> None:
+@dataclass(frozen=True, slots=True)
+class DecisionSet:
+    """Results of one kind, and of what they are."""
+
+    request: RunRequest  # of the first run; the others differ from it in their seeds
+    forks: int  # how many there were at each step
+    decisions: Sequence[Decision]
+    u_turn: bool = False  # whether they tell what U-turns keep; else what forks share
+    beginning: str = ""  # how the run began, where not with the noise of its seed: a fork, or one out of a picture
+
+
+def write_decisions(path: Path, found: DecisionSet, disclosure: Disclosure = Disclosure.NAMES) -> None:
     """Write all results, in place of the file that is there.
 
     Args:
-        request: of the first run; the others differ from it in their seeds.
-        forks: how many there were at each step.
         disclosure: what is told of prompt and paths.
-        beginning: how the run began, where it was not with the noise of its seed: a fork, or one out of a picture.
     """
-    in_order = sorted(decisions, key=lambda each: (each.seed, each.step))
-    facts = _facts(request, forks, disclosure) | ({"beginning": beginning} if beginning else {})
+    in_order = sorted(found.decisions, key=lambda each: (each.seed, each.step))
+    facts = _facts(found.request, found.forks, found.u_turn, disclosure)
+    facts |= {"beginning": found.beginning} if found.beginning else {}
     content = facts | {"results": [_as_dict(each) for each in in_order]}
     with replacing(path) as file:
         file.write(json.dumps(content, indent=1, allow_nan=False).encode())
 
 
-def read_decisions(path: Path, request: RunRequest, forks: int) -> list[Decision]:
+def read_decisions(path: Path, request: RunRequest, forks: int, u_turn: bool = False) -> list[Decision]:
     """What was measured before with the same settings, whatever the seeds; nothing where there is no file.
 
     Raises:
@@ -63,11 +68,13 @@ def read_decisions(path: Path, request: RunRequest, forks: int) -> list[Decision
         every = [_from_dict(each) for each in content["results"]]
         found = {(each.seed, each.step): each for each in every if 0 <= each.step < request.steps}
         own = content["request"]
-        told = _facts(request, forks, Disclosure(content.get("disclosure", Disclosure.NAMES)))
+        told = _facts(request, forks, u_turn, Disclosure(content.get("disclosure", Disclosure.NAMES)))
         differing = [name for name, value in told["request"].items()
                      if name != "seed" and own.get(name) != json.loads(json.dumps(value))]  # fmt: skip
         if content.get("beginning"):
             differing.append(str(content["beginning"]))
+        if content.get("measured", FORKS) != told["measured"]:
+            differing.append(translate("errors", "forks or U-turns"))
         if content["forks"] != forks:
             differing.append(translate("errors", "number of forks"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -80,9 +87,12 @@ def read_decisions(path: Path, request: RunRequest, forks: int) -> list[Decision
     return list(found.values())
 
 
-def _facts(request: RunRequest, forks: int, disclosure: Disclosure) -> dict[str, Any]:
+def _facts(request: RunRequest, forks: int, u_turn: bool, disclosure: Disclosure) -> dict[str, Any]:
     told = {**told_request(request, "", disclosure), "device": None}
-    return {"format": FORMAT, "request": told, "forks": forks, "disclosure": disclosure.value}
+    measured = U_TURN if u_turn else FORKS
+    return {
+        "format": FORMAT, "measured": measured, "request": told, "forks": forks, "disclosure": disclosure.value,
+    }  # fmt: skip
 
 
 def _as_dict(decision: Decision) -> dict[str, Any]:

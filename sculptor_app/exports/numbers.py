@@ -225,7 +225,7 @@ def _header(run: AnyTrajectory, measures: RunMeasures, disclosure: Disclosure) -
         "labels": {name: label for name, label in labels.items() if label is not None},
         "conditions": told_conditions(info, disclosure),
         "options": request.pop("options"),
-        "forks": [{"step": each.step, "seed": each.request.seed} for each in info.forks],
+        "forks": [{"step": each.step, "seed": each.request.seed, "parting": each.parting.value} for each in info.forks],
     }
     further = {name: value for name, value in request.items() if name not in _SAID_OTHERWISE}
     of_all = {

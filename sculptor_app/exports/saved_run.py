@@ -7,7 +7,7 @@ from pathlib import Path
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.texts import translate, without_secrets
-from sculptor_app.core.trajectory.base import Fork, RunInfo
+from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.file import write_run
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
@@ -54,5 +54,5 @@ def told_info(info: RunInfo, disclosure: Disclosure) -> RunInfo:
         conditions=told_conditions(info, disclosure),
         origin=told_origin(info, disclosure),
         note=without_secrets(info.note),
-        forks=tuple(Fork(each.step, told(each.request)) for each in info.forks),
+        forks=tuple(replace(each, request=told(each.request)) for each in info.forks),
     )

@@ -137,7 +137,11 @@ def _request(run: AnyTrajectory, disclosure: Disclosure) -> dict[str, Any]:
         "first_step": info.first_step,
         "request": request,
         "forks": [
-            {"step": each.step, "request": told_request(each.request, info.model_name, disclosure)}
+            {
+                "step": each.step,
+                "request": told_request(each.request, info.model_name, disclosure),
+                "parting": each.parting.value,
+            }
             for each in info.forks
         ],
     }

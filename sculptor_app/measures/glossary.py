@@ -185,6 +185,9 @@ _OTHER_RUNS = (
         "glossary", "Several forks part at one step, each with noise of its own. What their pictures share was decided "
         "by that step, what differs was not. A band counts as decided where its waves are alike to a correlation of "
         "0.95 in all pairs of forks, from that step on.")),
+    Term("u-turn", translate("glossary", "U-turn"), translate(
+        "glossary", "The finished picture of a run, drowned in other noise to the level of a step and sculpted again "
+        "from there. What comes back as it was did not drown in that noise.")),
     Term("settled-or-decided", translate("glossary", "Settled or decided?"), translate(
         "glossary", "Settled is said of the guesses of one run, where a band stays as it is. Decided is said of what "
         "all forks from a step share: a band can be decided long before it settles.")),

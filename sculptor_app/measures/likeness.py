@@ -1,11 +1,13 @@
 """How alike several pictures are: band by band, and pixel by pixel.
 
 A run forked many times at one step ends in as many pictures. What was decided by that step they share; what was not,
-each has its own of. Compared are the Fourier coefficients of each band, as the settling of bands compares them.
+each has its own of. Of U-turns it is told what they share with the picture that they turned back from. Compared are the
+Fourier coefficients of each band, as the settling of bands compares them.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +39,19 @@ def mean_correlation(rows: Sequence[NDArray[np.floating]]) -> float:
         return float("nan")
     together = (table / lengths[:, None]).sum(axis=0)
     return float((together @ together - count) / (count * (count - 1)))
+
+
+def correlation_with(own: NDArray[np.floating], rows: Sequence[NDArray[np.floating]]) -> float:
+    """Mean over the rows of sum(a b) / sqrt(sum a^2 sum b^2) with one other; NaN of none, or where one holds nothing.
+
+    Args:
+        own, rows: of equal length.
+    """
+    if not len(rows) or not own.size:
+        return float("nan")
+    table, one = np.asarray(rows, np.float64), np.asarray(own, np.float64)
+    lengths = np.linalg.norm(table, axis=1) * np.linalg.norm(one)
+    return float(np.mean(table @ one / lengths)) if lengths.all() else float("nan")
 
 
 def band_contents(pictures: Sequence[Frame], space: str = "pixels") -> list[list[NDArray[np.floating]]]:
@@ -78,6 +93,11 @@ def shared_share(labels: Sequence[object]) -> float:
     return same / (count * (count - 1))
 
 
+def share_of(own: object, labels: Sequence[object]) -> float:
+    """Share of the labels that are the same as one other, 0 to 1; NaN of none."""
+    return list(labels).count(own) / len(labels) if labels else float("nan")
+
+
 def jackknife_error(values: Sequence[Any], statistic: Callable[[Sequence[Any]], float]) -> float:
     """Standard error of a statistic of several pictures, from its values with one of them left out at a time.
 
@@ -95,13 +115,14 @@ def jackknife_error(values: Sequence[Any], statistic: Callable[[Sequence[Any]], 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How alike the pictures are that come of the forks of one run at one of its steps.
+    """How alike the pictures are that come of the forks of one run at one of its steps, or of its U-turns there.
 
     Attributes:
         seed: of the run.
         step: the last one that all share; 0 where they share nothing.
         likeness: by name: of each band, of the pixels, and for each kind of label the share of pairs that have the
-            same. -1 to 1; NaN where it is not defined.
+            same; of U-turns with the run's own picture, and the share that has its label. -1 to 1; NaN where it is not
+            defined.
         errors: their standard errors over the forks.
         labels: what a classifier reads off each picture, by kind of label.
     """
@@ -125,6 +146,28 @@ def decision_of(
     for kind, read in labels.items():
         likeness[kind], errors[kind] = shared_share(read), jackknife_error(read, shared_share)
     return Decision(seed, step, likeness, errors, labels)
+
+
+def kept_of(
+    seed: int, step: int, own: Frame, pictures: Sequence[Frame], space: str, labels: Mapping[str, Sequence[str]]
+) -> Decision:
+    """How much of a run's picture others have: the figures are those with it, and not of pairs of them.
+
+    Args:
+        own: of the run, (C, H, W).
+        pictures: one or more, of the same size.
+        labels: by kind, the run's own first.
+    """
+    likeness: dict[str, float] = {}
+    errors: dict[str, float] = {}
+    contents = [band.name for band in BANDS], band_contents([own, *pictures], space)
+    for name, rows in [*zip(*contents, strict=True), (PIXELS, pixel_contents([own, *pictures]))]:
+        with_own = functools.partial(correlation_with, rows[0])
+        likeness[name], errors[name] = with_own(rows[1:]), jackknife_error(rows[1:], with_own)
+    for kind, read in labels.items():
+        with_own = functools.partial(share_of, read[0])
+        likeness[kind], errors[kind] = with_own(read[1:]), jackknife_error(read[1:], with_own)
+    return Decision(seed, step, likeness, errors, {kind: read[1:] for kind, read in labels.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sculptor_app import folders
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.parameter import ModelParameter, UnsupportedParameter
-from sculptor_app.core.requests.request import FORMS, MATERIALS, RequestError, RunRequest
+from sculptor_app.core.requests.request import FORMS, MATERIALS, Parting, RequestError, RunRequest
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.hub.cache import NotInCache as NotInCache
 from sculptor_app.diffusion.models.hub.cache import cached_names as cached_names
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from sculptor_app.diffusion.sampling.engine import ModelFacts as ModelFacts
     from sculptor_app.diffusion.sampling.sample import Event
     from sculptor_app.diffusion.studies.inversion import Inversion as Inversion
+    from sculptor_app.measures.claims import ClaimProgress, ClaimRequest, Outcome
     from sculptor_app.measures.likeness import Decision
     from sculptor_app.training.loop.live import Learning as Learning
     from sculptor_app.training.records.plan import Plan
@@ -151,21 +152,21 @@ class Sampling:
         request: RunRequest,
         stop: threading.Event,
         *,
-        is_noised_back: bool,
+        parting: Parting,
         budget_bytes: int,
         watch_guidance: bool,
     ) -> Generator[Event, None, None]:
         """Go on from state k of a run in another way; see `diffusion.studies.fork.fork`.
 
         Args:
-            is_noised_back: Take fresh noise of the request's seed onto state k, and go on from the level before.
+            parting: What it goes on from; noise that is laid on is of the request's seed.
         """
-        from sculptor_app.diffusion.studies.fork import fork, noised_back
+        from sculptor_app.diffusion.studies.fork import fork, parted
 
-        state = noised_back(trajectory, k, request.seed) if is_noised_back else None
+        shared, state = parted(trajectory, k, parting, request.seed)
         return fork(
-            trajectory, k - is_noised_back, engine, stop, request, budget_bytes, watch_guidance=watch_guidance,
-            state=state, journal_folder=folders.journals(),
+            trajectory, shared, engine, stop, request, budget_bytes, watch_guidance=watch_guidance,
+            state=state, journal_folder=folders.journals(), parting=parting,
         )  # fmt: skip
 
 
@@ -258,14 +259,20 @@ def sample_grid(engine: Engine, request: GridRequest, stop: threading.Event, bud
 
 
 def decisions(
-    engine: Engine, run: Trajectory, forks: int, stop: threading.Event, known: Sequence[Decision], closer: bool
+    engine: Engine,
+    run: Trajectory,
+    forks: int,
+    stop: threading.Event,
+    known: Sequence[Decision],
+    closer: bool,
+    u_turn: bool,
 ) -> Iterator[ForkEnded | Decision]:
     """What is decided by which step of a complete run; see `diffusion.studies.decisions.measure_run`."""
     from sculptor_app.diffusion.studies.decisions import measure_run
     from sculptor_app.training.evaluation.judge_training import read_labels
 
     steps = decision_steps(run)
-    return measure_run(engine, run, steps, forks, stop, read_labels, known, closer)
+    return measure_run(engine, run, steps, forks, stop, read_labels, known, closer, u_turn)
 
 
 def decision_steps(run: Trajectory) -> tuple[int, ...]:
@@ -280,11 +287,21 @@ def decision_steps(run: Trajectory) -> tuple[int, ...]:
     return usual_steps(run.planned_steps, first)
 
 
-def fork_at(run: Trajectory, step: int, number: int) -> tuple[RunRequest, bool]:
-    """What a fork among those of `decisions` is asked for, and whether its noise is laid on; see `Sampling.fork`."""
-    from sculptor_app.diffusion.studies.decisions import fork_request, is_noised_back
+def test_claim(
+    engine: Engine, key: str, asked: ClaimRequest, stop: threading.Event
+) -> Iterator[ClaimProgress | Outcome]:
+    """Test a published finding on a model; see `diffusion.studies.claims.measure_claim`."""
+    from sculptor_app.diffusion.studies.claims import measure_claim
+    from sculptor_app.training.evaluation.judge_training import read_labels
 
-    return fork_request(run, step, number), is_noised_back(run)
+    return measure_claim(key, engine, asked, stop, read_labels)
+
+
+def fork_at(run: Trajectory, step: int, number: int, u_turn: bool) -> tuple[RunRequest, Parting]:
+    """What a fork among those of `decisions` is asked for, and how it parts from the run; see `Sampling.fork`."""
+    from sculptor_app.diffusion.studies.decisions import fork_request, parting_at
+
+    return fork_request(run, step, number), parting_at(run, u_turn)
 
 
 def model_facts(model: str | None) -> ModelFacts:

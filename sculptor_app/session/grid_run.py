@@ -1,4 +1,4 @@
-"""A grid of runs in the model's worker thread, and the forks of one; in the background previews and measures."""
+"""Many runs in the model's worker thread: a grid, forks, tests of claims; in the background previews and measures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.requests.request import GridRequest
 from sculptor_app.core.trajectory.events import ForkEnded, GridPart, GridStarted, GridStep
+from sculptor_app.measures.claims import ClaimProgress, ClaimRequest
 from sculptor_app.session import engine as access
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.tasks import BackgroundTask, ModelTask
@@ -102,15 +103,16 @@ class ForkRunner(ModelTask):
         self.cancelled.connect(lambda: self.ended.emit("cancelled", None))
         self.failed.connect(lambda error: self.ended.emit("failed", error))
 
-    def start(self, run: Trajectory, forks: int, known: Sequence[Decision], closer: bool) -> None:
+    def start(self, run: Trajectory, forks: int, known: Sequence[Decision], closer: bool, u_turn: bool) -> None:
         """Fork a complete run at its steps; any other run of the model is cancelled for it.
 
         Args:
             forks: so many at each step.
             known: what was measured before with as many.
             closer: look closer where something is decided between two steps.
+            u_turn: turn back from its picture instead, and see what stays of that.
         """
-        self.submit(lambda engine, stop: access.decisions(engine, run, forks, stop, known, closer))
+        self.submit(lambda engine, stop: access.decisions(engine, run, forks, stop, known, closer, u_turn))
 
     @Slot(object)
     def _hand_on(self, event: object) -> None:
@@ -119,6 +121,42 @@ class ForkRunner(ModelTask):
                 self.fork_ended.emit(event)
             case _:
                 self.decided.emit(event)
+
+
+class ClaimRunner(ModelTask):
+    """Runner of the test of one claim at a time.
+
+    Args:
+        runner: Does the model's work; a run of a page ends this one.
+
+    Signals:
+        went_on: how much is done, and how much is planned.
+        told: the `Outcome`.
+        ended: "finished", "cancelled" or "failed", and the exception or None.
+    """
+
+    went_on = Signal(int, int)
+    told = Signal(object)
+    ended = Signal(str, object)
+
+    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
+        super().__init__(runner, parent)
+        self.produced.connect(self._hand_on)
+        self.finished.connect(lambda: self.ended.emit("finished", None))
+        self.cancelled.connect(lambda: self.ended.emit("cancelled", None))
+        self.failed.connect(lambda error: self.ended.emit("failed", error))
+
+    def start(self, key: str, asked: ClaimRequest) -> None:
+        """Test a claim by its key; any other run of the model is cancelled for it."""
+        self.submit(lambda engine, stop: access.test_claim(engine, key, asked, stop))
+
+    @Slot(object)
+    def _hand_on(self, event: object) -> None:
+        match event:
+            case ClaimProgress():
+                self.went_on.emit(event.done, event.planned)
+            case _:
+                self.told.emit(event)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.files import sweep_temporary
-from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.requests.request import Parting, RequestError, RunRequest
 from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.session.engine import LoadingProgress, MakeStart, Sampling, Work
 from sculptor_app.session.worker import Job, JobThread, Outcome, Run
@@ -235,11 +235,13 @@ class SamplingRunner(QObject):
         self._ask_for(run, self._sampling_job(request, start))
         return run
 
-    def fork(self, trajectory: Trajectory, k: int, request: RunRequest, is_noised_back: bool = False) -> SampleRun:
+    def fork(
+        self, trajectory: Trajectory, k: int, request: RunRequest, parting: Parting = Parting.OWN_STATE
+    ) -> SampleRun:
         """Go on from state k of a run in another way; rules and handle are those of `start`.
 
         Args:
-            is_noised_back: see `Sampling.fork`.
+            parting: see `Sampling.fork`.
         """
         run = SampleRun(self)
         budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
@@ -249,7 +251,7 @@ class SamplingRunner(QObject):
 
             return measured(
                 self._sampling.fork(
-                    self._made_engine(), trajectory, k, request, stop, is_noised_back=is_noised_back,
+                    self._made_engine(), trajectory, k, request, stop, parting=parting,
                     budget_bytes=budget_bytes, watch_guidance=watch_guidance,
                 )
             )  # fmt: skip

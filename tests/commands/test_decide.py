@@ -31,6 +31,23 @@ def test_forks_are_more_alike_the_later_they_part(
     assert "coarse: alike to 0.95 " in shown
 
 
+def test_u_turns_keep_more_the_less_deep_they_go(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "turned.json"
+    given = ("--u-turn", "--at", "0,1,3,5", "--json", path)
+    assert decided(tiny_model, *given) == 0
+    results = json.loads(path.read_text())["results"]
+    kept = [one["pixels"] for one in results]
+    assert kept[0] < kept[2] < kept[3]
+    assert "from step" in capsys.readouterr().out or kept[3] < 0.95
+    before = path.read_bytes()
+    assert decided(tiny_model, *given) == 0  # nothing is left to be measured
+    assert path.read_bytes() == before
+    assert decided(tiny_model, "--at", "0,3", "--json", path) == 2
+    assert "is of other settings: forks or U-turns" in capsys.readouterr().err
+
+
 def test_what_is_there_is_not_measured_again(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from sculptor_app.cli import main
-from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.request import Parting, RunRequest
 from sculptor_app.core.trajectory.file import open_run
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
-from sculptor_app.diffusion.studies.fork import fork, make_again, noised_back
+from sculptor_app.diffusion.studies.fork import fork, make_again, noised_back, parted
 from sculptor_app.exports.numbers import read_csv
 
 
@@ -52,7 +52,10 @@ def test_a_sampler_that_draws_noise_draws_another(tiny_model: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--at", "3"], "There is nothing in which a fork would differ. Add --then NAME=VALUE or --noise N."),
+        (
+            ["--at", "3"],
+            "There is nothing in which a fork would differ. Add --then NAME=VALUE, --noise N or --u-turn N.",
+        ),
         (["--at", "7", "--then", "guidance=1"], "The step is 7; the run has 6. Choose one that it has."),
         (["--at", "6", "--then", "guidance=1"], "No steps are left at step 6 of 6. Choose an earlier one."),
         (["--at", "3", "--noise", "2", "--save-each", __file__], "is a file. Name a folder."),
@@ -60,7 +63,7 @@ def test_a_sampler_that_draws_noise_draws_another(tiny_model: Path, tmp_path: Pa
         (["--at", "3", "--then", "guidance"], "'guidance' sets nothing. Write NAME=VALUE, as in guidance=1."),
         (["--at", "3", "--then", "guidance=x"], "The guidance 'x' is no number; give one."),
         (["--at", "3", "--then", "form=cat"], "The form 'cat' is not known; choose one of"),
-        (["--at", "3", "--count", "2", "--then", "form=vase"], "Add --noise N, the first of the seeds."),
+        (["--at", "3", "--count", "2", "--then", "form=vase"], "Add --noise N or --u-turn N, the first of the"),
         (["--at", "1", "--noise", "2"], "Step 1 cannot be noised back; choose 2 to 6."),
     ],
 )
@@ -72,12 +75,25 @@ def test_a_mistake_is_answered_by_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_u_turns_share_the_states_before_and_are_told_of(tiny_model: Path, tmp_path: Path) -> None:
+    given = ("--at", 3, "--u-turn", 5, "--count", 2, "--out", tmp_path / "x.png", "--save-each", tmp_path / "runs")
+    assert forked(tiny_model, *given) == 0
+    whole, *turned = (open_run(path) for path in sorted((tmp_path / "runs").iterdir()))
+    assert [(each.info.forks[-1].step, each.info.forks[-1].parting) for each in turned] == [(3, Parting.U_TURN)] * 2
+    for each in turned:
+        np.testing.assert_array_equal(each.state(2), whole.state(2))
+        clean, level = whole.state(6) / whole.levels[6].scale, whole.levels[3]
+        noise = (each.state(3) - level.signal * clean) / level.noise
+        assert noise.std() == pytest.approx(1, abs=0.1)
+    assert not np.array_equal(turned[0].state(6), turned[1].state(6))
+
+
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpmpp-2m"])
 def test_a_saved_fork_is_made_again_bit_for_bit(
     sampler: str, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ("--sampler", sampler, "--at", 3, "--then", "guidance=1", "--noise", 5, "--save-each", tmp_path / "runs")
-    assert forked(tiny_model, *given) == 0
+    given = ("--sampler", sampler, "--at", 3, "--then", "guidance=1", "--noise", 5, "--u-turn", 6)
+    assert forked(tiny_model, *given, "--save-each", tmp_path / "runs") == 0
     for path in sorted((tmp_path / "runs").iterdir()):
         capsys.readouterr()
         assert main(["reproduce", str(path), "--model", str(tiny_model)]) == 0
@@ -90,11 +106,16 @@ def test_a_fork_of_a_fork_is_made_again_bit_for_bit(tiny_model: Path) -> None:
     whole = finished(sample(engine, request, stop))
     first = finished(fork(whole, 3, engine, stop, replace(request, guidance=1.0)))
     noised = noised_back(first, 6, 9)
-    second = finished(fork(first, 5, engine, stop, replace(first.info.request, seed=9), state=noised))
-    again = finished(make_again(engine, second.info, stop))
-    for k in range(9):
-        np.testing.assert_array_equal(again.state(k), second.state(k))
-    assert again.info.forks == second.info.forks
+    parting = Parting.NOISED_BACK
+    second = finished(fork(first, 5, engine, stop, replace(first.info.request, seed=9), state=noised, parting=parting))
+    k, drowned = parted(second, 4, Parting.U_TURN, 3)
+    turn = replace(second.info.request, seed=3)
+    third = finished(fork(second, k, engine, stop, turn, state=drowned, parting=Parting.U_TURN))
+    for made in (second, third):
+        again = finished(make_again(engine, made.info, stop))
+        for k in range(9):
+            np.testing.assert_array_equal(again.state(k), made.state(k))
+        assert again.info.forks == made.info.forks
 
 
 def finished(events):

@@ -12,9 +12,11 @@ from sculptor_app.measures.likeness import (
     Curve,
     Decision,
     band_likeness,
+    correlation_with,
     curves_of,
     decision_of,
     jackknife_error,
+    kept_of,
     mean_correlation,
     pixel_likeness,
     shared_share,
@@ -73,6 +75,24 @@ def test_it_is_a_mean_over_pairs(count: int, seed: int) -> None:
     pairs = [units[i] @ units[j] for i in range(count) for j in range(count) if i != j]
     assert mean_correlation(list(rows)) == pytest.approx(np.mean(pairs))
     assert -1 - 1e-9 <= mean_correlation(list(rows)) <= 1 + 1e-9
+
+
+@given(st.integers(1, 6), st.integers(0, 10**6))
+def test_alike_to_one_is_a_mean_over_the_others(count: int, seed: int) -> None:
+    own, *rows = np.random.default_rng(seed).normal(size=(count + 1, 30))
+    assert correlation_with(own, rows) == pytest.approx(np.mean([mean_correlation([own, row]) for row in rows]))
+
+
+def test_what_others_have_of_a_picture_is_seen_in_its_band_alone() -> None:
+    own, *others = noises(5)
+    kept = kept_of(1, 3, own, [own] * 3, "pixels", {"form": ["bust", "bust", "vase", "bust"]})
+    assert all(value == pytest.approx(1) for name, value in kept.likeness.items() if name != "form")
+    assert kept.likeness["form"] == pytest.approx(2 / 3)
+    assert kept.errors["coarse"] == pytest.approx(0)
+    assert kept.labels == {"form": ["bust", "vase", "bust"]}
+    assert kept_of(1, 3, own, others, "pixels", {}).likeness["finest"] == pytest.approx(0, abs=0.1)
+    mixed = [own + each for each in others]  # half of the power is the picture's
+    assert kept_of(1, 3, own, mixed, "pixels", {}).likeness["finest"] == pytest.approx(np.sqrt(0.5), abs=0.05)
 
 
 def test_nothing_is_alike_to_nothing() -> None:

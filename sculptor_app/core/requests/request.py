@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -272,6 +273,14 @@ Point = tuple[float, float]
 
 MOST_SHIFT = 8.0
 """Standard deviations by which one stroke may shift the noise; its eye sees no more than black or white beyond 3."""
+
+
+class Parting(StrEnum):
+    """The state that a fork of a run goes on from, and so how it comes to part from it."""
+
+    OWN_STATE = ""  # the run's own; other settings, or other noise that the sampler draws, lead elsewhere
+    NOISED_BACK = "noised back"  # the run's next state with fresh noise on it, back at the level of this one
+    U_TURN = "u-turn"  # the run's finished picture, drowned in fresh noise to the level of this one
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class SchedulerClass:
         is_own_only: whether its network was trained on levels that no other class has: only it can sample that one.
         ends_clean: of `Family.ALPHAS`, whether the last state has no noise, whatever the schedule's last level is.
         draws_noise: whether its steps add fresh noise, with whatever settings; see the function `draws_noise`.
+        begins_anywhere: whether it can begin at any of its levels, with nothing known of the steps before.
     """
 
     name: str  # in diffusers
@@ -48,17 +49,18 @@ class SchedulerClass:
     is_own_only: bool = False
     ends_clean: bool = False
     draws_noise: bool = False
+    begins_anywhere: bool = True
 
 
 DDPM = SchedulerClass("DDPMScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True, draws_noise=True)
 DDIM = SchedulerClass("DDIMScheduler", Family.ALPHAS, clips=True, thresholds=True)
-PNDM = SchedulerClass("PNDMScheduler", Family.ALPHAS)
+PNDM = SchedulerClass("PNDMScheduler", Family.ALPHAS, begins_anywhere=False)
 LCM = SchedulerClass("LCMScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True, draws_noise=True)
 TCD = SchedulerClass("TCDScheduler", Family.ALPHAS, draws_noise=True)
 EULER = SchedulerClass("EulerDiscreteScheduler", Family.SIGMAS)
 EULER_ANCESTRAL = SchedulerClass("EulerAncestralDiscreteScheduler", Family.SIGMAS, draws_noise=True)
 HEUN = SchedulerClass("HeunDiscreteScheduler", Family.SIGMAS, clips=True, stages=2)
-LMS = SchedulerClass("LMSDiscreteScheduler", Family.SIGMAS)
+LMS = SchedulerClass("LMSDiscreteScheduler", Family.SIGMAS, begins_anywhere=False)
 KDPM2 = SchedulerClass("KDPM2DiscreteScheduler", Family.SIGMAS, stages=2)
 KDPM2_ANCESTRAL = SchedulerClass("KDPM2AncestralDiscreteScheduler", Family.SIGMAS, stages=2, draws_noise=True)
 DPM_MULTISTEP = SchedulerClass("DPMSolverMultistepScheduler", Family.SPLIT_SIGMAS, thresholds=True)
@@ -200,12 +202,33 @@ A model with any other runs, too, and its states are recorded; there is no guess
 """
 
 
+OWN_SUBCLASSES: Mapping[str, str] = MappingProxyType(
+    {"EvenDDIMScheduler": DDIM.name, "BoundedHeunScheduler": HEUN.name}
+)
+"""Classes of `diffusion.samplers.schedulers`, which mend one of diffusers', by name."""
+
+
 def draws_noise(settings: Mapping[str, object]) -> bool:
     """Whether a scheduler's steps add fresh noise, so that another seed leads elsewhere from the same state.
 
     Args:
         settings: its config, with its class as `_class_name`, as `RunInfo.sampler_settings` has it.
     """
-    known = SCHEDULER_CLASSES.get(str(settings.get("_class_name", "")))
+    known = _class_of(settings)
     is_sde = str(settings.get("algorithm_type", "")).startswith("sde-")
     return is_sde or bool(settings.get("stochastic_sampling")) or (known is not None and known.draws_noise)
+
+
+def begins_anywhere(settings: Mapping[str, object]) -> bool:
+    """Whether a scheduler can begin at any of its levels, with nothing known of the steps before.
+
+    Args:
+        settings: as for `draws_noise`.
+    """
+    known = _class_of(settings)
+    return known is not None and known.begins_anywhere
+
+
+def _class_of(settings: Mapping[str, object]) -> SchedulerClass | None:
+    name = str(settings.get("_class_name", ""))
+    return SCHEDULER_CLASSES.get(OWN_SUBCLASSES.get(name, name))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.request import Parting, RunRequest
 from sculptor_app.core.texts import plural, steps_text, translate
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.core.trajectory.levels import LevelSequence, NoiseLevel
@@ -26,8 +26,9 @@ def _now() -> str:
 class Fork:
     """A fork: the step at which a run left another one."""
 
-    step: int  # the last one that both share, 0 for the noise alone
+    step: int  # the last one that both share, 0 for the noise alone; with another state than the run's if it says so
     request: RunRequest  # what the run up to there was asked for
+    parting: Parting = Parting.OWN_STATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,7 @@ class RunInfo:
         if self.first_step > 1:
             count = request.steps - self.first_step + 1
             taken = translate("names", "the last {0} of {1} steps").format(count, request.steps)
-        gone_on, forked = translate("names", "gone on with at step {0}"), translate("names", "forked at step {0}")
-        forks = [(gone_on if each.request == request else forked).format(each.step) for each in self.forks[-1:]]
+        forks = [_forked(each, request) for each in self.forks[-1:]]
         facts = (self.sampler_name, taken, *forks, *model)
         briefly = translate("names", "carved out of {0}").format(self.origin) if self.origin else ""
         return RunTitle(self.conditions, self._beginning, seed, tuple(filter(None, facts)), briefly)
@@ -112,6 +112,17 @@ class RunInfo:
             return translate("names", "carved out of {0}").format(self.origin)
         layer = self.request.steps - self.first_step + 1
         return translate("names", "carved out of layer {0} of {1}").format(layer, self.origin)
+
+
+def _forked(fork: Fork, request: RunRequest) -> str:
+    """How a run of a request left another one, in words."""
+    if fork.parting is Parting.U_TURN:
+        said = translate("names", "U-turn at step {0}")
+    elif fork.request == request:
+        said = translate("names", "gone on with at step {0}")
+    else:
+        said = translate("names", "forked at step {0}")
+    return said.format(fork.step)
 
 
 class Memory(Protocol):

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.core.requests.samplers import draws_noise
+from sculptor_app.core.requests.request import Parting, RunRequest
 from sculptor_app.core.texts import number_text, translate
 from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
 from sculptor_app.core.trajectory.file import SavedTrajectory
@@ -122,8 +121,8 @@ def shared_steps(one: RunInfo, other: RunInfo) -> int:
             break
     else:
         return 0  # two runs with the same settings
-    is_laid_on = one.request.seed != other.request.seed and not draws_noise(one.sampler_settings)
-    return max(0, shared - is_laid_on)  # whose last common state has other noise on it
+    left = [fork for info in (one, other) for fork in info.forks if fork.step == shared]
+    return max(0, shared - any(fork.parting is not Parting.OWN_STATE for fork in left))
 
 
 def _stretches(info: RunInfo) -> list[tuple[RunRequest, int]]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.request import Parting, RunRequest
+from sculptor_app.core.requests.samplers import draws_noise
 from sculptor_app.core.texts import from_plain, harmless, to_plain
 from sculptor_app.core.trajectory.base import AnyTrajectory, Fork, RunInfo
 from sculptor_app.core.trajectory.latent_map import LatentMap
@@ -89,7 +90,9 @@ def _plain_info(info: RunInfo) -> dict[str, Any]:
         "first_step": info.first_step,
         "origin": to_plain(info.origin),
         "note": to_plain(info.note),
-        "forks": [{"step": each.step, "request": each.request.as_dict()} for each in info.forks],
+        "forks": [
+            {"step": each.step, "request": each.request.as_dict(), "parting": each.parting.value} for each in info.forks
+        ],
         "decoder_factor": info.decoder_factor,
         "sampler_settings": _plain_settings(info.sampler_settings),
         "libraries": {str(name): str(version) for name, version in info.libraries.items()},
@@ -99,22 +102,32 @@ def _plain_info(info: RunInfo) -> dict[str, Any]:
 
 
 def _info(plain: Mapping[str, Any]) -> RunInfo:
+    request, settings = _request(plain["request"]), _mapped(_settings(_mapped(plain["sampler_settings"])))
     return RunInfo(
-        request=_request(plain["request"]),
+        request=request,
         has_seed=plain.get("has_seed", True) is True,  # files of before it have one
         **{name: _text(plain[name]) for name in _TEXTS},
         first_step=_whole(plain["first_step"], 1, MOST_STATES),
         origin=from_plain(plain["origin"]),
         note=from_plain(plain["note"]),
-        forks=tuple(
-            Fork(_whole(each["step"], 0, MOST_STATES), _request(each["request"]))
-            for each in _listed(plain["forks"], MOST_STATES)
-        ),
+        forks=_forks(_listed(plain["forks"], MOST_STATES), request, settings),
         decoder_factor=_whole(plain["decoder_factor"], 1, 4_096),
-        sampler_settings=_mapped(_settings(_mapped(plain["sampler_settings"]))),
+        sampler_settings=settings,
         libraries={_text(name): _text(version) for name, version in _mapped(plain["libraries"]).items()},
         latent_map=None if plain["latent_map"] is None else _map(plain["latent_map"]),
     )
+
+
+def _forks(plain: Sequence[Any], last: RunRequest, settings: Mapping[str, Any]) -> tuple[Fork, ...]:
+    """The forks of a run whose own request is the last; in files of before they told it, the parting shows in seeds."""
+    steps = [_whole(each["step"], 0, MOST_STATES) for each in plain]
+    requests = [*(_request(each["request"]) for each in plain), last]
+    found = []
+    for place, each in enumerate(plain):
+        is_noised_back = requests[place].seed != requests[place + 1].seed and not draws_noise(settings)
+        inferred = Parting.NOISED_BACK if is_noised_back else Parting.OWN_STATE
+        found.append(Fork(steps[place], requests[place], Parting(each.get("parting", inferred))))
+    return tuple(found)
 
 
 def _request(plain: Any) -> RunRequest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,19 @@ class RunSnapshots:
             self._failure = reason.args[0]
         except TrajectoryStorageError as error:
             self._failure = f"{error.message} {error.advice}"
+
+    def renew(self, k: int, solver: SolverState, random: RandomStreams) -> None:
+        """Note how the run goes on after step k, in another way than the run that this step was shared with.
+
+        Not where the pipeline is handed what a step returned, or went on with several pictures.
+        """
+        snapshot = self.after(k)
+        if snapshot.state is None and not snapshot.handed_on:
+            try:
+                solver_values, generators = solver.save(), self._generators(random)
+            except (UncopyableState, TrajectoryStorageError):
+                return
+            self._steps[k - 1] = replace(snapshot, solver=solver_values, random=generators, store=self.store)
 
     def _generators(self, random: RandomStreams) -> tuple[StoredTensor, ...]:
         """Stored states of the generators; most samplers never draw again, and share one copy."""

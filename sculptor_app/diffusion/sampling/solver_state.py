@@ -25,6 +25,8 @@ from sculptor_app.diffusion.samplers.levels import Scheduler
 _SETTINGS = "_internal_dict"
 """The attribute that holds a scheduler's config, which no call changes."""
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, Fraction, torch.dtype, torch.device)
+_PLACES = ("_step_index", "is_scale_input_called")
+"""Attributes that say where in its plan a scheduler is, and nothing of the steps before."""
 _RECENT_TENSORS = 32
 """How many of the tensors that were stored last are recognized. Solvers hand on a handful from step to step."""
 
@@ -66,6 +68,12 @@ class SolverState:
                 setattr(self._scheduler, name, _copied(self._first[name]))
         for name, value in values.items():
             setattr(self._scheduler, name, _read(value, store, device))
+
+    def restart(self, values: SolverValues) -> None:
+        """Go to the place in the plan where `values` were saved, with nothing known of the steps before."""
+        self.restore(
+            {name: value for name, value in values.items() if name in _PLACES}, self._store, torch.device("cpu")
+        )
 
     def _stored(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):

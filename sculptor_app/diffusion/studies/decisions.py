@@ -2,6 +2,9 @@
 
 What the pictures that come of them share was decided by that step: see `measures.likeness`. Of a sampler that draws no
 noise, each fork's is laid on: the state goes back by one level and on from there.
+
+Or what stays of a run's picture when it turns back: it is drowned to the level of a step, in noise of its own each
+time, and sculpted from there (the U-turn of Sclocchi et al. 2024, arXiv:2402.16991).
 """
 
 from __future__ import annotations
@@ -13,15 +16,14 @@ from dataclasses import replace
 import numpy as np
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import MAX_SEED, RunRequest
-from sculptor_app.core.requests.samplers import draws_noise
+from sculptor_app.core.requests.request import MAX_SEED, Parting, RunRequest
 from sculptor_app.core.trajectory.events import ForkEnded
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import whole_run
-from sculptor_app.diffusion.studies.fork import fork, noised_back
-from sculptor_app.measures.likeness import Decision, curves_of, decision_of, step_to_look_at
+from sculptor_app.diffusion.studies.fork import fork, parted, parting_of_noise
+from sculptor_app.measures.likeness import Decision, curves_of, decision_of, kept_of, step_to_look_at
 
 ReadLabels = Callable[[Sequence[Frame], Trajectory], Mapping[str, Sequence[str]]]
 """Reads labels off pictures, (C, H, W) in [-1, 1] each, of forks of a run; by kind of label, none where it cannot."""
@@ -38,32 +40,49 @@ def fork_request(whole: Trajectory, step: int, number: int) -> RunRequest:
     return replace(request, seed=fork_seed(request.seed, step, number))
 
 
-def is_noised_back(whole: Trajectory) -> bool:
-    """Whether forks of a run have their noise laid on, since its sampler draws none."""
-    return not draws_noise(whole.info.sampler_settings)
+def parting_at(whole: Trajectory, u_turn: bool) -> Parting:
+    """How the forks of a run part from it, or its U-turns do."""
+    return Parting.U_TURN if u_turn else parting_of_noise(whole)
 
 
 def measure_step(
-    engine: Engine, whole: Trajectory, step: int, forks: int, stop: threading.Event, read_labels: ReadLabels
+    engine: Engine,
+    whole: Trajectory,
+    step: int,
+    forks: int,
+    stop: threading.Event,
+    read_labels: ReadLabels,
+    u_turn: bool = False,
 ) -> Iterator[ForkEnded | Decision]:
     """The picture of each fork of a complete run at one of its steps, as it comes; then how alike they are.
 
     Args:
         step: 0 for other runs with other noise altogether, or `FIRST_FORK_STEP` up to one before the last.
         forks: 2 or more.
+        u_turn: The run's picture is drowned again to the level of that step, and compared with what comes of it.
 
     Raises:
         NotForkable, RequestError, Cancelled, SculptorError: As `fork`.
     """
     ends: list[Frame] = []
     for number in range(forks):
-        made = _fork(engine, whole, step, number, stop)
+        made = _fork(engine, whole, step, number, stop, parting_at(whole, u_turn))
         if stop.is_set():
             raise Cancelled
-        ends.append(np.divide(made.state(made.last), made.levels[made.last].scale, dtype=np.float32))
+        ends.append(_picture_of(made))
         made.close()
         yield ForkEnded(step, number, ends[-1])
-    yield decision_of(whole.info.request.seed, step, ends, whole.info.space, read_labels(ends, whole))
+    seed, space = whole.info.request.seed, whole.info.space
+    if u_turn:
+        own = _picture_of(whole)
+        yield kept_of(seed, step, own, ends, space, read_labels([own, *ends], whole))
+    else:
+        yield decision_of(seed, step, ends, space, read_labels(ends, whole))
+
+
+def _picture_of(whole: Trajectory) -> Frame:
+    """The last state of a run, (C, H, W) float32 on the scale of pictures."""
+    return np.divide(whole.state(whole.last), whole.levels[whole.last].scale, dtype=np.float32)
 
 
 def measure_run(
@@ -75,6 +94,7 @@ def measure_run(
     read_labels: ReadLabels,
     known: Sequence[Decision] = (),
     closer: bool = False,
+    u_turn: bool = False,
 ) -> Iterator[ForkEnded | Decision]:
     """The same for several steps: first those that are far apart, then those between them.
 
@@ -85,9 +105,9 @@ def measure_run(
     found = list(known)
     for step in _spread(steps):
         if all(each.step != step for each in found):
-            yield from _noting(measure_step(engine, whole, step, forks, stop, read_labels), found)
+            yield from _noting(measure_step(engine, whole, step, forks, stop, read_labels, u_turn), found)
     while closer and (middle := step_to_look_at(curves_of(found))) is not None:
-        yield from _noting(measure_step(engine, whole, middle, forks, stop, read_labels), found)
+        yield from _noting(measure_step(engine, whole, middle, forks, stop, read_labels, u_turn), found)
 
 
 def _noting(events: Iterator[ForkEnded | Decision], found: list[Decision]) -> Iterator[ForkEnded | Decision]:
@@ -110,14 +130,15 @@ def _spread(steps: Sequence[int]) -> list[int]:
     return order
 
 
-def _fork(engine: Engine, whole: Trajectory, step: int, number: int, stop: threading.Event) -> Trajectory:
+def _fork(
+    engine: Engine, whole: Trajectory, step: int, number: int, stop: threading.Event, parting: Parting
+) -> Trajectory:
     request = fork_request(whole, step, number)
     if step == 0:
         return whole_run(engine, request, stop)
-    laid_on = is_noised_back(whole)
-    state = noised_back(whole, step, request.seed) if laid_on else None
+    k, state = parted(whole, step, parting, request.seed)
     made: Trajectory | None = None
-    for event in fork(whole, step - laid_on, engine, stop, request, state=state):
+    for event in fork(whole, k, engine, stop, request, state=state, parting=parting):
         made = event.trajectory
     if made is None:
         raise Cancelled

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import RequestError, RunRequest
-from sculptor_app.core.requests.samplers import draws_noise
+from sculptor_app.core.requests.request import Parting, RequestError, RunRequest
+from sculptor_app.core.requests.samplers import begins_anywhere, draws_noise
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork, RunInfo
 from sculptor_app.core.trajectory.step import Frame
@@ -51,6 +51,7 @@ def fork(
     watch_guidance: bool = False,
     state: Frame | None = None,
     journal_folder: Path | None = None,
+    parting: Parting = Parting.OWN_STATE,
 ) -> Generator[Event, None, None]:
     """Events of a run that goes on from state k of another one, as that run did or in another way.
 
@@ -62,8 +63,9 @@ def fork(
             size are those of the run. With another seed the sampler's fresh noise is another one from there on. None
             is the request of the run, which it then repeats to the last bit.
         budget_bytes, spill_folder, watch_guidance, journal_folder: As for `sample`.
-        state: (C, H, W) float32, to go on from in place of state k, as `noised_back` makes one; k is 1 or more. What a
-            sampler remembers of the steps before stays.
+        state: (C, H, W) float32, to go on from in place of state k, as `parted` makes one; k is 1 or more.
+        parting: What that state is, which the new run's record tells. After a U-turn the sampler begins afresh; else
+            what it remembers of the steps before stays.
 
     Yields:
         `Started` with a trajectory that has its first k steps already, then a `StepTaken` for every further step.
@@ -89,10 +91,11 @@ def fork(
     # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
     run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance, stop)
     new = replace(new, loras=run.request.loras)
-    run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request)))
+    run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request, parting)))
     snapshots = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
     snapshots.share(old, k)
-    replay = ForkReplay(snapshots, run, trajectory, k, None if new.seed == old.request.seed else new.seed, state)
+    seed = None if new.seed == old.request.seed else new.seed
+    replay = ForkReplay(snapshots, run, trajectory, k, seed, state, is_fresh=parting is Parting.U_TURN)
     run.observer_options = replace(run.observer_options, step_hook=replay)
     writer = TrajectoryWriter(
         run, snapshots, stop, budget, on_start=lambda new_run: new_run.share(trajectory, k, state)
@@ -118,38 +121,34 @@ def make_again(
     Raises:
         NotForkable, RequestError, Cancelled, SculptorError: As `sample` and `fork`.
     """
-    stretches = [*((each.request, each.step) for each in info.forks), (info.request, info.request.steps)]
+    requests = [*(each.request for each in info.forks), info.request]
     made: Trajectory | None = None
-    for number, (request, _) in enumerate(stretches):
-        is_last = number + 1 == len(stretches)
+    for number, request in enumerate(requests):
+        is_last = number + 1 == len(requests)
         options: dict[str, Any] = (
             {
                 "budget_bytes": budget_bytes, "spill_folder": spill_folder, "watch_guidance": watch_guidance,
                 "journal_folder": journal_folder,
             } if is_last else {}
         )  # fmt: skip
-        before, at = made, stretches[number - 1][1]
-        if before is None:
+        if made is None:
             events = sample(engine, request, stop, **options)
         else:
-            state = noised_back(before, at + 1, request.seed) if _is_laid_on(before, request) else None
-            events = fork(before, at, engine, stop, request, state=state, **options)
+            left = info.forks[number - 1]
+            k, state = parted(made, left.step + (left.parting is Parting.NOISED_BACK), left.parting, request.seed)
+            events = fork(made, k, engine, stop, request, state=state, parting=left.parting, **options)
         if is_last:
             yield from events
             return
-        needed = stretches[number][1] + 1  # one more, where noise was laid on that one
+        next_one = info.forks[number]
         for event in events:
             made = event.trajectory
+            needed = made.planned_steps if next_one.parting is Parting.U_TURN else next_one.step + 1
             if made.last >= min(needed, made.planned_steps):
                 break
         events.close()
         if stop.is_set():
             raise Cancelled
-
-
-def _is_laid_on(whole: Trajectory, request: RunRequest) -> bool:
-    """Whether a fork with such a request had its noise laid on: its sampler draws none."""
-    return request.seed != whole.info.request.seed and not draws_noise(whole.info.sampler_settings)
 
 
 def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> None:
@@ -187,6 +186,74 @@ def _check_changed(trajectory: Trajectory, old: RunSnapshots, k: int, state: Fra
         )
 
 
+def parting_of_noise(trajectory: Trajectory) -> Parting:
+    """How forks with other noise leave a run: where its sampler draws none, the noise is laid on."""
+    return Parting.OWN_STATE if draws_noise(trajectory.info.sampler_settings) else Parting.NOISED_BACK
+
+
+def parted(trajectory: Trajectory, step: int, parting: Parting, seed: int) -> tuple[int, Frame | None]:
+    """What `fork` is given to part from a run at a step: the k of its own, and the state to go on from.
+
+    Args:
+        step: the last one before which nothing is changed.
+        seed: of the noise that is laid on.
+
+    Raises:
+        NotForkable: A run is not whole, or its sampler cannot begin there.
+        RequestError: There is no such step, or a level is not known.
+    """
+    match parting:
+        case Parting.NOISED_BACK:
+            return step - 1, noised_back(trajectory, step, seed)
+        case Parting.U_TURN:
+            return step, drowned_again(trajectory, step, seed)
+        case Parting.OWN_STATE:
+            return step, None
+
+
+def drowned_again(trajectory: Trajectory, k: int, seed: int) -> Frame:
+    """The finished picture of a run in fresh noise of a seed, at the level of state k: a_k x_0 + s_k e.
+
+    Args:
+        k: 1 to one before the last.
+
+    Raises:
+        NotForkable: The run is not whole, or its sampler cannot begin in the middle.
+        RequestError: There is no such step, or its level is not known.
+    """
+    if not trajectory.is_complete:
+        raise NotForkable(
+            translate("errors", "The run is not finished, so there is no picture to turn back from."),
+            translate("errors", "Go on with it first."),
+        )
+    if not begins_anywhere(trajectory.info.sampler_settings):
+        raise NotForkable(
+            translate("errors", "{0} needs the steps before, and cannot begin in the middle of a run.").format(
+                trajectory.info.sampler_name
+            ),
+            translate("errors", "Choose another sampler."),
+        )
+    if not 1 <= k < trajectory.last:
+        raise RequestError(
+            translate("errors", "There is no U-turn at step {0}; choose 1 to {1}.").format(k, trajectory.last - 1)
+        )
+    level, end = trajectory.levels[k], trajectory.levels[trajectory.last]
+    if not level.is_known or not end.is_known:
+        raise RequestError(translate("errors", "The noise levels of this run are not known; choose another sampler."))
+    clean = trajectory.state(trajectory.last) / np.float32(end.scale)
+    made: Frame = np.asarray(
+        np.float32(level.signal) * clean + np.float32(level.noise) * _white_noise(trajectory, seed), np.float32
+    )
+    return made
+
+
+def _white_noise(trajectory: Trajectory, seed: int) -> Frame:
+    """Noise of a seed of the shape of a run's states, float32 of variance 1."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise: Frame = torch.randn(trajectory.shape, generator=generator, dtype=torch.float32).numpy()
+    return noise
+
+
 def noised_back(trajectory: Trajectory, k: int, seed: int) -> Frame:
     """State k of a run with fresh noise of a seed, back at the level of state k - 1: it can be denoised otherwise.
 
@@ -208,8 +275,7 @@ def noised_back(trajectory: Trajectory, k: int, seed: int) -> Frame:
         raise RequestError(translate("errors", "The noise levels of this run are not known; choose another sampler."))
     share = before.signal / here.signal
     rest = math.sqrt(max(0.0, before.noise**2 - (share * here.noise) ** 2))
-    generator = torch.Generator("cpu").manual_seed(seed)
-    noise = torch.randn(trajectory.shape, generator=generator, dtype=torch.float32).numpy()
+    noise = _white_noise(trajectory, seed)
     made: Frame = np.asarray(np.float32(share) * trajectory.state(k) + np.float32(rest) * noise, np.float32)
     return made
 
@@ -220,6 +286,7 @@ class ForkReplay(SnapshotRecorder):
     Args:
         seed: What the generators go on with; None restores their states.
         changed: State to go on from, in place of that of the last shared step; None keeps it.
+        is_fresh: Whether the sampler forgets what it remembers of the shared steps.
     """
 
     def __init__(
@@ -230,8 +297,10 @@ class ForkReplay(SnapshotRecorder):
         steps: int,
         seed: int | None,
         changed: Frame | None = None,
+        is_fresh: bool = False,
     ) -> None:
         super().__init__(snapshots, run.random)
+        self._is_fresh = is_fresh
         self._run, self._old, self._steps, self._seed, self._changed = run, trajectory, steps, seed, changed
         self._is_live = steps == 0
 
@@ -257,27 +326,37 @@ class ForkReplay(SnapshotRecorder):
             snapshot = self.snapshots.after(call.number)
             returned = self._old.returned(call.number)  # the pipeline changes it once more
             frame = self._old.state(call.number) if returned is None else returned
-            if self._changed is not None and call.number == self._steps:
+            is_last = call.number == self._steps
+            if self._changed is not None and is_last:
                 frame = self._changed
             state = snapshot.tensor(frame, state_in(result).device)
-            handed_on = tuple(snapshot.store.read(each, state.device) for each in snapshot.handed_on)
+            handed_on: tuple[torch.Tensor | None, ...] = tuple(
+                snapshot.store.read(each, state.device) for each in snapshot.handed_on
+            )
+            if self._is_fresh and is_last:
+                handed_on = (None,) * len(handed_on)  # as the pipeline hands on in its first step
             result = _with_state(result, state, handed_on)
-            if call.number == self._steps:
+            if is_last:
                 self._go_live()
         return result
 
     def _go_live(self) -> None:
         snapshot, device = self.snapshots.after(self._steps), torch.device(self._run.device.id)
         assert self._solver is not None
-        self._solver.restore(snapshot.solver, snapshot.store, device)
+        if self._is_fresh:
+            self._solver.restart(snapshot.solver)
+        else:
+            self._solver.restore(snapshot.solver, snapshot.store, device)
         if self._seed is None:
             self._random.set_states([snapshot.store.read(each, device) for each in snapshot.random])
         else:
             self._random.reseed(self._seed)
+        if self._is_fresh or self._seed is not None:
+            self.snapshots.renew(self._steps, self._solver, self._random)
         self._is_live = True
 
 
-def _with_state(result: Any, state: torch.Tensor, handed_on: tuple[torch.Tensor, ...]) -> Any:
+def _with_state(result: Any, state: torch.Tensor, handed_on: tuple[torch.Tensor | None, ...]) -> Any:
     """A scheduler's result with another state in it, and with what the pipeline hands on, if it does."""
     if isinstance(result, tuple):
         return (state, *(handed_on or result[1:]))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QMenu, QWidget
 
-from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
-from sculptor_app.core.requests.samplers import draws_noise
+from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, Parting, RunRequest
+from sculptor_app.core.requests.samplers import begins_anywhere, draws_noise
 from sculptor_app.core.texts import number_text
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.run_control import RunControl
+from sculptor_app.ui.widgets.names import explained
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -212,6 +213,25 @@ class ForkMenu(RunAgainMenu):
                 )
                 other.setEnabled(at > 1)
             other.triggered.connect(functools.partial(self._run, {"seed": request.seed + 1}))
+            turn = self.addAction(self.tr("&U-turn: its picture, drowned to this step in noise of seed {0}").format(
+                request.seed + 1))  # fmt: skip
+            turn.setToolTip(explained("u-turn"))
+            turn.setEnabled(self._can_turn_back)
+            turn.triggered.connect(functools.partial(self._turn_back, request.seed + 1))
+
+    @property
+    def _can_turn_back(self) -> bool:
+        """Whether the picture of the run can be drowned to the level of the step on screen, and sculpted from there."""
+        run, k = self._run_of, self._session.state
+        if run is None or not run.is_complete or not 0 < k < run.last or not run.levels[k].is_known:
+            return False
+        return begins_anywhere(run.info.sampler_settings)
+
+    def _turn_back(self, seed: int, _: bool = False) -> None:
+        run, request = self._run_of, self._request
+        if run is not None and request is not None and self._can_turn_back:
+            self._controls.use(replace(request, seed=seed))
+            self._run_control.fork(run, self._session.state, replace(request, seed=seed), Parting.U_TURN)
 
     def _run(self, change: dict[str, Any], _: bool = False) -> None:
         run, request = self._run_of, self._request
@@ -221,7 +241,8 @@ class ForkMenu(RunAgainMenu):
         k = self._session.state
         if not is_noised_back or k > 1:
             self._controls.use(replace(request, **change))
-            self._run_control.fork(run, k, replace(request, **change), is_noised_back)
+            parting = Parting.NOISED_BACK if is_noised_back else Parting.OWN_STATE
+            self._run_control.fork(run, k, replace(request, **change), parting)
 
 
 FORKED = ("form", "material", "guidance", "seed", "options", "loras")

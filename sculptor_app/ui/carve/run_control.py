@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import OutOfDeviceMemory, SculptorError
-from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.request import Parting, RunRequest
 from sculptor_app.session.grid_run import Measuring
 from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
 from sculptor_app.session.session import Session, ShownRun
@@ -114,9 +114,11 @@ class RunControl(QObject):
         """Make a run again from what is told of it: see `SamplingRunner.make_again`."""
         return self._begin(lambda: self._runner.make_again(info))
 
-    def fork(self, trajectory: Trajectory, k: int, request: RunRequest, is_noised_back: bool = False) -> SampleRun:
+    def fork(
+        self, trajectory: Trajectory, k: int, request: RunRequest, parting: Parting = Parting.OWN_STATE
+    ) -> SampleRun:
         """Go on from state k of a run in another way: see `SamplingRunner.fork`."""
-        run = self._begin(lambda: self._runner.fork(trajectory, k, request, is_noised_back))
+        run = self._begin(lambda: self._runner.fork(trajectory, k, request, parting))
         self._forked_from = trajectory
         return run
 

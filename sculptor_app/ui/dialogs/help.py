@@ -1,9 +1,10 @@
-"""The Help menu: the glossary, the sheet of keyboard shortcuts, read from the menus, the log, and About."""
+"""The Help menu: the glossary, keyboard shortcuts, read from the menus, published findings, the log, and About."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QAction, QDesktopServices, QKeySequence, QShowEvent
@@ -22,19 +23,38 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app import logs
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.measures.glossary import CHAPTERS, matches
+from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.names import display
 
+if TYPE_CHECKING:
+    from sculptor_app.ui.dialogs.claims import ClaimsDialog
+
 
 class Help(QObject):
-    """Opens the dialogs of the Help menu."""
+    """Opens the dialogs of the Help menu.
 
-    def __init__(self, messages: MessageBar, parent: QWidget) -> None:
+    Args:
+        messages: Says what cannot be shown.
+        parent: The window.
+        runner: Does the model's work, where a published finding is tested.
+        request: What it is tested with; None while something in the fields is wrong.
+    """
+
+    def __init__(
+        self,
+        messages: MessageBar,
+        parent: QWidget,
+        runner: SamplingRunner,
+        request: Callable[[], RunRequest | None],
+    ) -> None:
         super().__init__(parent)
-        self._messages, self._parent = messages, parent
+        self._messages, self._parent, self._runner, self._request = messages, parent, runner, request
         self._glossary: GlossaryDialog | None = None
+        self._claims: ClaimsDialog | None = None
 
     def show_shortcuts(self, menus: Sequence[QMenu]) -> None:
         """Every shortcut of the window, read from its menus."""
@@ -58,6 +78,17 @@ class Help(QObject):
     @Slot()
     def _forget_glossary(self) -> None:
         self._glossary = None
+
+    @Slot()
+    def show_claims(self) -> None:
+        """Published findings, beside the window, to be tested on the model that is open."""
+        if self._claims is None:
+            from sculptor_app.ui.dialogs.claims import ClaimsDialog
+
+            self._claims = ClaimsDialog(self._runner, self._request, self._parent)
+        self._claims.show()
+        self._claims.raise_()
+        self._claims.activateWindow()
 
     @Slot()
     def show_about(self) -> None:

@@ -18,9 +18,8 @@ from sculptor_app.ui.widgets.folding import Folds
 if TYPE_CHECKING:
     from PySide6.QtGui import QImage
 
-    from sculptor_app.core.requests.request import RunRequest
     from sculptor_app.exports.animation.plan import RunGrid
-    from sculptor_app.measures.likeness import Decision
+    from sculptor_app.exports.decisions import DecisionSet
 
 FILM_MARGINS, SCRUBBER_MARGINS, SCRUBBER_GAP_PX = (14, 2, 14, 4), (14, 10, 14, 4), 8
 """Around a filmstrip, and around and between transport bar and timeline: these stand at one height on all pages."""
@@ -61,7 +60,7 @@ class FigureViews:
     """A run, and figures about it."""
 
     session: Session  # the run
-    figures: Callable[[], tuple[RunRequest, int, list[Decision], str] | None]  # as `exports.decisions` writes them
+    figures: Callable[[], DecisionSet | None]  # None while there are none
     plot: Callable[[], QImage | None]  # their picture
 
 

@@ -1,4 +1,4 @@
-"""How alike the pictures of forks are, by the step at which they part: a curve per band, under the phases."""
+"""How alike the pictures of forks are, by the step at which they part, or how much U-turns keep: a curve per band."""
 
 from collections.abc import Mapping, Sequence
 
@@ -60,9 +60,8 @@ class DecisionPlot(Chart):
     def __init__(self, parent: QWidget | None = None) -> None:
         self._ends = EndLabels()
         super().__init__(parent, self._ends, PILL_HEIGHT + 6)
-        self.title.setText(self.tr("How alike forks come out, by the step at which they part"))
-        self.title.set_tip(explained(self.term))
-        self._empty.setText(self.tr("The curves grow here, step by step, as forks come in."))
+        self._are_u_turns = False
+        self._empty.setText(self.tr("The curves grow here, step by step, as pictures come in."))
         self._spans: tuple[PhaseSpan, ...] = ()
         self._planned = 0
         self._curves: dict[str, Curve] = {}
@@ -83,9 +82,20 @@ class DecisionPlot(Chart):
         self.canvas.view.sigResized.connect(self._number_axes)
         self.canvas.setAccessibleName(self.tr("Plot of how alike forks come out, by the step at which they part"))
         self.dress()
+        self.set_u_turns(False)
         self.set_plan((), 0)
 
     # What it shows
+
+    def set_u_turns(self, are_u_turns: bool) -> None:
+        """Whether curves to come are those of U-turns: how alike they are with the run's picture, not in pairs."""
+        self._are_u_turns = are_u_turns
+        if are_u_turns:
+            title = self.tr("How much of the picture stays, by the step that a U-turn goes back to")
+        else:
+            title = self.tr("How alike forks come out, by the step at which they part")
+        self.title.setText(title)
+        self.title.set_tip(explained("u-turn" if are_u_turns else self.term))
 
     def set_plan(self, spans: Sequence[PhaseSpan], planned: int) -> None:
         """A run of `planned` steps with its phases, 0 for none; nothing is measured yet."""
@@ -103,8 +113,15 @@ class DecisionPlot(Chart):
         self._least.setVisible(not is_empty)
         shape = Qt.CursorShape.ArrowCursor if is_empty else Qt.CursorShape.PointingHandCursor
         self.canvas.viewport().setCursor(shape)
-        told = self.tr("mean correlation of all pairs, 1: the same · dotted: {0}, above it counts as decided")
-        form = self.tr("dashed: pairs of the same form") if "form" in curves else ""
+        if self._are_u_turns:
+            told = self.tr(
+                "mean correlation with the run's picture, 1: the same · dotted: {0}, above it counts as kept"
+            )
+            form = self.tr("dashed: share of the same form")
+        else:
+            told = self.tr("mean correlation of all pairs, 1: the same · dotted: {0}, above it counts as decided")
+            form = self.tr("dashed: pairs of the same form")
+        form = form if "form" in curves else ""
         self.caption.setText(" · ".join(filter(None, [told.format(decimal_text(LEAST_CORRELATION)), form])))
         self._draw()
         self._number_axes()
@@ -119,7 +136,8 @@ class DecisionPlot(Chart):
         if not steps:
             return ""
         step = min(steps, key=lambda each: abs(each - x))
-        lines = [self.tr("forks at step {0}").format(step) if step else self.tr("other noise altogether")]
+        where = self.tr("U-turns at step {0}") if self._are_u_turns else self.tr("forks at step {0}")
+        lines = [where.format(step) if step else self.tr("other noise altogether")]
         for name, each in self._curves.items():
             if step in each.steps:
                 place = each.steps.index(step)

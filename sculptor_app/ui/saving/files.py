@@ -229,15 +229,14 @@ class FigureSaver:
         figures = self._views.figures()
         if figures is None:
             return
-        path = self._files.ask_figures(self._name("decided.json"))
+        path = self._files.ask_figures(self._name("u-turns.json" if figures.u_turn else "decided.json"))
         if path is not None:
             from sculptor_app.exports.decisions import write_decisions
 
-            request, forks, decisions, beginning = figures
             told = self._files.disclosure
             self._files.writer.write(
                 path,
-                lambda target, progress, stop: write_decisions(target, request, forks, decisions, told, beginning),
+                lambda target, progress, stop: write_decisions(target, figures, told),
             )
 
     def copy_picture(self) -> None:

@@ -70,7 +70,7 @@ class Menus(QObject):
         self._full_screen = full_screen
         self._saved_runs, self._reproduction, self._library = saved_runs, reproduction, library
         self._library_dialog: LibraryDialog | None = None
-        self.files, self.help = files, Help(panels.messages, window)
+        self.files, self.help = files, Help(panels.messages, window, panels.runner, panels.controls.request)
         self.runs = RunsMenu(panels.session, panels.run_control, window)
         compare_again = CompareAgainMenu(panels.session, panels.run_control, panels.controls, window)
         self.compare = CompareMenu(panels.session, compare_again, window)
@@ -396,6 +396,7 @@ class Menus(QObject):
         return [
             Action("glossary", self.tr("&What am I seeing?"), self._show_glossary, ("Shift+F1",)),
             Action("shortcuts", self.tr("&Keyboard shortcuts"), self._show_shortcuts, ("F1",)),
+            Action("claims", self.tr("&Published findings, tested here"), self.help.show_claims),
             Action("log", self.tr("Show &log"), self.help.show_log),
             None,
             Action("about", self.tr("&About Sculptor"), self.help.show_about, role=about),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from PySide6.QtCore import QCoreApplication, QObject, QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QTabBar, QWidget
 
-from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.request import Parting, RunRequest
 from sculptor_app.session.session import Session
 from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.shell.docks import DockLayout
@@ -277,11 +277,11 @@ class PageTable:
             shown = None if session.trajectory is None else session.trajectory.undecoded
             return None if shown is None or why_not() else cast("Trajectory", shown)
 
-        def show_fork(whole: Trajectory, step: int, request: RunRequest, laid_on: bool) -> None:
+        def show_fork(whole: Trajectory, step: int, request: RunRequest, parting: Parting) -> None:
             self._pages.show(CARVE)
             controls.use(request)
             if step:
-                panels.run_control.fork(whole, step, request, laid_on)
+                panels.run_control.fork(whole, step, request, parting)
             else:
                 panels.run_control.sample(request)
 

@@ -36,6 +36,7 @@ class Fan(QWidget):
         super().__init__(parent)
         self._whole: QImage | None = None
         self._forks: tuple[QImage | None, ...] = ()
+        self._are_u_turns = False
         self._hovered = -1
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -43,9 +44,9 @@ class Fan(QWidget):
         self.setAccessibleName(self.tr("Pictures of the forks"))
         theme().changed.connect(self.update)
 
-    def set_pictures(self, whole: QImage | None, forks: Sequence[QImage | None]) -> None:
+    def set_pictures(self, whole: QImage | None, forks: Sequence[QImage | None], are_u_turns: bool = False) -> None:
         """Show other pictures; None for one that is not there yet."""
-        self._whole, self._forks = whole, tuple(forks)
+        self._whole, self._forks, self._are_u_turns = whole, tuple(forks), are_u_turns
         self.update()
 
     @property
@@ -59,7 +60,9 @@ class Fan(QWidget):
 
     def caption(self, cell: int) -> str:
         """What stands below a picture."""
-        return self.tr("the run") if cell == 0 else self.tr("fork {0}").format(cell)
+        if cell == 0:
+            return self.tr("the run")
+        return (self.tr("U-turn {0}") if self._are_u_turns else self.tr("fork {0}")).format(cell)
 
     def subject_at(self, place: QPoint | None) -> Subject | None:
         """The picture at a place, for a context menu; the first fork's for the keyboard."""
@@ -150,7 +153,7 @@ class Fan(QWidget):
             cell = self._cell_at(QPointF(event.pos()))
             tip = ""
             if cell > 0 and self._image(cell) is not None:
-                tip = self.tr("Open this fork in Carve, with all its steps")
+                tip = self.tr("Open this run in Carve, with all its steps")
             QToolTip.showText(event.globalPos(), tip, self)
             return True
         return super().event(event)

@@ -1,4 +1,4 @@
-"""The page "Decided when?": forks of the run on the page Carve, at each of its steps, and what they share."""
+"""The page "Decided when?": forks of the run on the page Carve at each of its steps or U-turns, and what they share."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:
-    from sculptor_app.core.requests.request import RunRequest
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.exports.decisions import DecisionSet
     from sculptor_app.measures.likeness import Decision
     from sculptor_app.ui.plots.decision_plot import DecisionPlot
 
+FORKS_ASKED, U_TURNS_ASKED = "forks", "u-turns"
 FORKS = (3, 4, 6, 8, 12, 16)
 USUAL_FORKS = 4
 
@@ -58,14 +59,14 @@ class CarveRuns:
 
 
 class WhenPage(Page):
-    """Forks of a run under its own scrubber, and curves of how alike they come out.
+    """Forks of a run, or U-turns, under its own scrubber, and curves of how alike they come out.
 
     Args:
         runner: Does the model's work.
         carve: The runs that are forked.
     """
 
-    open_requested = Signal(object, int, object, bool)  # run, step, request of a fork, whether its noise is laid on
+    open_requested = Signal(object, int, object, object)  # run, step, request of a fork, its `Parting`
 
     def __init__(
         self,
@@ -79,8 +80,9 @@ class WhenPage(Page):
         self._carve = carve
         self._runner = runner
         self._forking = ForkRunner(runner, self)
-        self._studies: WeakKeyDictionary[AnyTrajectory, Study] = WeakKeyDictionary()
+        self._studies: WeakKeyDictionary[AnyTrajectory, dict[bool, Study]] = WeakKeyDictionary()  # whether of U-turns
         self._measured: Trajectory | None = None  # the run that is being forked
+        self._growing: Study | None = None  # what becomes known of it
         self._waits_for_run = False  # it is to be forked as soon as Carve has made it
         self._done = self._asked = 0
         self._pace, self._stepped_s = StepClock(), 0.0
@@ -106,8 +108,10 @@ class WhenPage(Page):
         self.timeline, self.transport = Timeline(self), TransportBar(self)
         self.transport.leave_out_film()
         self.transport.leave_out_following()
-        self.timeline.set_mark_word(self.tr("decided:"))
         self.run_panel = ForkPanel(self)
+        self.question = ChoiceBox(
+            [(self.tr("Forks: what is decided"), FORKS_ASKED), (self.tr("U-turns: what stays"), U_TURNS_ASKED)], self
+        )
         self.forks = ChoiceBox([(str(count), str(count)) for count in FORKS], self)
         self.forks.setCurrentIndex(FORKS.index(USUAL_FORKS))
         self.forks.setToolTip(self.tr("More of them make the curves surer, and take longer."))
@@ -122,23 +126,19 @@ class WhenPage(Page):
         column = QVBoxLayout(controls)
         column.setContentsMargins(16, 14, 16, 0)
         column.setSpacing(10)
-        self.title = QLabel(self.tr("The forks"), controls)
+        self.title = QLabel(self.tr("What is asked"), controls)
         self.title.setFont(fonts.strong())
-        self.grid = FieldGrid([[(self.tr("Forks at each step"), self.forks)]], controls)
-        hint = QLabel(
-            self.tr(
-                "A fork goes on from a step of the run with other noise. What all forks of a step share was decided "
-                "by then."
-            ),
-            controls,
+        self.grid = FieldGrid(
+            [[(self.tr("Question"), self.question)], [(self.tr("Runs at each step"), self.forks)]], controls
         )
-        hint.setWordWrap(True)
-        hint.setProperty("tone", "muted")
-        for widget in (self.title, self.grid, self.closer, hint):
+        self.hint = QLabel(controls)
+        self.hint.setWordWrap(True)
+        self.hint.setProperty("tone", "muted")
+        for widget in (self.title, self.grid, self.closer, self.hint):
             column.addWidget(widget)
         column.addStretch(1)
         block = BlockPanel(controls, lambda height_px: None, self.run_panel, self)
-        left = block_fold(block, [self.title], self.tr("The forks"), self)
+        left = block_fold(block, [self.title], self.tr("What is asked"), self)
         self.folds = Folds("when", {"block": left}, self)
         self.folds.restore(self.settings)
         middle = QWidget(self)
@@ -178,6 +178,7 @@ class WhenPage(Page):
         self._forking.busy_changed.connect(self._show_state)
         self._runner.state_changed.connect(self._show_state)
         self.forks.currentIndexChanged.connect(self._render)
+        self.question.currentIndexChanged.connect(self._render)
         for view in (self.timeline, self.transport):
             view.step_requested.connect(self._let_lead_go)
 
@@ -250,16 +251,16 @@ class WhenPage(Page):
         if not access.decision_steps(run):
             self.messages.show_message(self.tr("This run has too few steps to be forked at one."))
             return
-        count = int(self.forks.currentData())
-        study = self._studies.get(run)
+        count, u_turn = int(self.forks.currentData()), self.asks_for_u_turns
+        study = self._studies.setdefault(run, {}).get(u_turn)
         if study is None or study.forks != count:
-            study = self._studies[run] = Study(count)
+            study = self._studies[run][u_turn] = Study(count, u_turn)
         study.drop_unfinished()
-        self._measured, self._is_led = run, True
+        self._measured, self._growing, self._is_led = run, study, True
         self._done = len(study.steps) * count
         self._asked = len({*access.decision_steps(run), *study.steps}) * count
         self._pace, self._stepped_s = StepClock(), time.monotonic()
-        self._forking.start(run, count, tuple(study.decisions), self.closer.isChecked())
+        self._forking.start(run, count, tuple(study.decisions), self.closer.isChecked(), u_turn)
         self.run_panel.begin()
         self._render()
 
@@ -290,12 +291,14 @@ class WhenPage(Page):
     def save_choices(self) -> None:
         super().save_choices()
         self.settings.setValue("when/forks", self.forks.currentData())
+        self.settings.setValue("when/question", self.question.currentData())
         self.settings.setValue("when/closer", self.closer.isChecked())
 
     def _restore(self) -> None:
-        row = self.forks.findData(str(self.settings.value("when/forks", "")))
-        if row >= 0:
-            self.forks.setCurrentIndex(row)
+        for box, name in ((self.forks, "when/forks"), (self.question, "when/question")):
+            row = box.findData(str(self.settings.value(name, "")))
+            if row >= 0:
+                box.setCurrentIndex(row)
         self.closer.setChecked(bool(self.settings.value("when/closer", True, type=bool)))
 
     def shutdown(self) -> None:
@@ -310,15 +313,15 @@ class WhenPage(Page):
         return run if run is not None and run is self.session.trajectory else None
 
     @property
-    def study(self) -> Study | None:
-        """What is known of the run on screen."""
-        run = self.session.trajectory
-        return None if run is None else self._studies.get(run)
+    def asks_for_u_turns(self) -> bool:
+        """Whether the question is what U-turns keep; else what forks share."""
+        return bool(self.question.currentData() == U_TURNS_ASKED)
 
     @property
-    def _growing(self) -> Study | None:
-        """What is known of the run that is being forked."""
-        return None if self._measured is None else self._studies.get(self._measured)
+    def study(self) -> Study | None:
+        """What is known of the run on screen, for the question that is asked."""
+        run = self.session.trajectory
+        return None if run is None else self._studies.get(run, {}).get(self.asks_for_u_turns)
 
     @Slot(object)
     def _take_fork(self, ended: ForkEnded) -> None:
@@ -352,13 +355,10 @@ class WhenPage(Page):
 
     @Slot(str, object)
     def _end(self, outcome: str, error: Exception | None) -> None:
-        study, self._measured = self._growing, None
+        study, self._measured, self._growing = self._growing, None, None
         if study is not None:
             study.drop_unfinished()
-            count = len(study.steps) * study.forks
-            study.ending = {
-                "finished": self.tr("all {0} forks are there"), "cancelled": self.tr("stopped after {0} forks"),
-            }.get(outcome, self.tr("failed after {0} forks")).format(count)  # fmt: skip
+            study.ending = self._ending(study, outcome)
         if outcome == "failed":
             told = error if isinstance(error, SculptorError) else None
             self.messages.show_message(
@@ -368,6 +368,14 @@ class WhenPage(Page):
         self.take_run()  # another one may be on the page Carve by now
         self.ability_changed.emit()
 
+    def _ending(self, study: Study, outcome: str) -> str:
+        """How the measuring ended, in words."""
+        forks = {"finished": self.tr("all {0} forks are there"), "cancelled": self.tr("stopped after {0} forks")}
+        turns = {"finished": self.tr("all {0} U-turns are there"), "cancelled": self.tr("stopped after {0} U-turns")}
+        failed = self.tr("failed after {0} U-turns") if study.u_turn else self.tr("failed after {0} forks")
+        said = (turns if study.u_turn else forks).get(outcome, failed)
+        return said.format(len(study.steps) * study.forks)
+
     @Slot(int)
     def _let_lead_go(self, _: int = 0) -> None:
         self._is_led = False
@@ -376,16 +384,19 @@ class WhenPage(Page):
     def _open(self, number: int) -> None:
         run, step = self.session.trajectory, self.shown_step
         if run is not None and step is not None:
-            request, laid_on = access.fork_at(cast("Trajectory", run), step, number)  # no other is shown
-            self.open_requested.emit(run, step, request, laid_on)
+            whole = cast("Trajectory", run)  # no other is shown
+            request, parting = access.fork_at(whole, step, number, self.asks_for_u_turns)
+            self.open_requested.emit(run, step, request, parting)
 
-    def _figures(self) -> tuple[RunRequest, int, list[Decision], str] | None:
+    def _figures(self) -> DecisionSet | None:
+        from sculptor_app.exports.decisions import DecisionSet  # numpy comes with it
+
         run, study = self.session.trajectory, self.study
         if run is None or study is None or not study.decisions:
             return None
         forked = [self.tr("forked at step {0}").format(each.step) for each in run.info.forks]
         beginning = ", ".join(filter(None, [str(run.info.origin), *forked]))
-        return run.info.request, study.forks, list(study.decisions), beginning
+        return DecisionSet(run.info.request, study.forks, list(study.decisions), study.u_turn, beginning)
 
     def _plot_image(self) -> QImage | None:
         return None if self.plot is None or self.plot.is_empty else self.plot.grab().toImage()
@@ -405,7 +416,7 @@ class WhenPage(Page):
         study, step = self.study, self.shown_step
         count = study.forks if study is not None else int(self.forks.currentData())
         images: list[QImage | None] = [None] * count if study is None or step is None else study.pictures[step]
-        self.fan.set_pictures(self._whole, images)
+        self.fan.set_pictures(self._whole, images, self.asks_for_u_turns)
         about = self._about(step)
         if about != self.about.text():
             self.about.setText(about)
@@ -427,33 +438,57 @@ class WhenPage(Page):
             return reason
         if self.session.trajectory is None:
             return self.tr("No run has been carved yet: Start makes one first.")
+        if self.asks_for_u_turns:
+            return self.tr("Start drowns this run's picture to its steps, sculpts it again, and shows what stays.")
         return self.tr("Start forks this run at its steps, and shows what the forks share.")
 
     @Slot()
     def _render(self) -> None:
         run, study = self.session.trajectory, self.study
         self.header.set_parts(() if run is None else run_title(run))
+        u_turn = self.asks_for_u_turns
         if self.plot is not None:
+            self.plot.set_u_turns(u_turn)
             self.plot.set_curves({} if study is None else study.curves)
         is_growing = study is not None and study is self._growing
         said = "" if study is None else study.answer(is_growing)
-        self.answer.setText(said or self.tr("When was it decided?"))
+        self.answer.setText(said or (self.tr("What stays?") if u_turn else self.tr("When was it decided?")))
+        self.hint.setText(self._hint_text(u_turn))
+        self.timeline.set_mark_word(self.tr("stays from:") if u_turn else self.tr("decided:"))
         if run is not None:
-            self.timeline.set_settled(
-                [] if study is None else study.marks(is_growing),
-                self.tr(
-                    "{{0}} was decided here: forks from here on are alike to {0}. When it settles in one run, the page "
-                    "Carve tells."
-                ).format(decimal_text(LEAST_CORRELATION)),
-            )
+            marks = [] if study is None else study.marks(is_growing)
+            self.timeline.set_settled(marks, self._mark_text(u_turn))
         self._show_state()
         self.show_step()
         self.status_changed.emit()
+
+    def _hint_text(self, u_turn: bool) -> str:
+        if u_turn:
+            return self.tr(
+                "A U-turn drowns the finished picture in other noise, as deep as a step of the run, and sculpts it "
+                "again. What stays did not drown there."
+            )
+        return self.tr(
+            "A fork goes on from a step of the run with other noise. What all forks of a step share was decided "
+            "by then."
+        )
+
+    def _mark_text(self, u_turn: bool) -> str:
+        """What a mark on the timeline means, with "{0}" for the band."""
+        if u_turn:
+            said = self.tr("{{0}} stays from here on: U-turns are alike to the picture to {0}.")
+        else:
+            said = self.tr(
+                "{{0}} was decided here: forks from here on are alike to {0}. When it settles in one run, the page "
+                "Carve tells."
+            )
+        return said.format(decimal_text(LEAST_CORRELATION))
 
     @Slot()
     def _show_state(self) -> None:
         busy = self.is_busy
         self.forks.setEnabled(not busy)
+        self.question.setEnabled(not busy)
         self.closer.setEnabled(not busy)
         state = self._runner.state if busy else RunState.IDLE
         if state is RunState.STARTING:  # till the first fork is there
@@ -470,7 +505,8 @@ class WhenPage(Page):
         run = self._run
         if run is None or not (pace_s := time_taken_s(run) / max(1, run.last)):
             return ""
-        evaluated = sum(run.planned_steps - max(0, step - 1) for step in access.decision_steps(run))
+        back = 0 if self.asks_for_u_turns else 1  # noise is laid on a level before
+        evaluated = sum(run.planned_steps - max(0, step - back) for step in access.decision_steps(run))
         return self.tr("takes about {0}").format(duration_text(evaluated * int(self.forks.currentData()) * pace_s))
 
     def _show_run_in_plot(self) -> None:

@@ -1,4 +1,4 @@
-"""What is known of the forks of one run: the figures, the pictures, and what they say in words."""
+"""What is known of the forks of one run, or of its U-turns: the figures, the pictures, and what they say in words."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ translate = QCoreApplication.translate  # a name that lupdate knows
 
 @dataclass
 class Study:
-    """What is known of the forks of one run."""
+    """What is known of the forks of one run, or of its U-turns."""
 
     forks: int  # at each step
+    u_turn: bool = False  # whether they are U-turns: its picture drowned to that step, and sculpted again
     decisions: list[Decision] = field(default_factory=list)
     pictures: dict[int, list[QImage | None]] = field(default_factory=dict)  # of the forks at each step
     ending: str = ""  # how the measuring ended
@@ -54,7 +55,7 @@ class Study:
     # In words
 
     def answer(self, is_growing: bool) -> str:
-        """By which step each band was decided; empty while too little is known."""
+        """By which step each band was decided, or from which on it stays; empty while too little is known."""
         if is_growing and len(self.decisions) < 2:
             return ""
         told = []
@@ -66,10 +67,14 @@ class Study:
                 told.append(f"{band_name(key)} {by}")
             else:
                 told.append(translate("When", "{0} {1}–{2}").format(band_name(key), after + 1, by))
-        return translate("When", "Decided by step: {0}").format(" · ".join(told)) if told else ""
+        if self.u_turn:
+            said = translate("When", "Stays in U-turns from step: {0}")
+        else:
+            said = translate("When", "Decided by step: {0}")
+        return said.format(" · ".join(told)) if told else ""
 
     def marks(self, is_growing: bool) -> list[tuple[str, int]]:
-        """Each band's key and the step by which it was decided; while more comes in, those that are exact alone."""
+        """Each band's key and the step of its answer; while more comes in, those that are exact alone."""
         found = []
         for key, curve in self._band_curves():
             by, after = curve.decided_by()
@@ -83,8 +88,12 @@ class Study:
         Args:
             is_here: whether the run is seen at that step; else at one near it.
         """
-        where = translate("When", "These forks part at step {0}") if is_here else translate(
-            "When", "The nearest forks part at step {0}")  # fmt: skip
+        if self.u_turn:
+            where = translate("When", "These U-turns go back to step {0}") if is_here else translate(
+                "When", "The nearest U-turns go back to step {0}")  # fmt: skip
+        else:
+            where = translate("When", "These forks part at step {0}") if is_here else translate(
+                "When", "The nearest forks part at step {0}")  # fmt: skip
         where = where.format(step)
         if step == 0:
             where = translate("When", "Other noise altogether")
@@ -97,10 +106,13 @@ class Study:
             known = [(name, value) for name, value in likeness if value is not None and math.isfinite(value)]
             shared = [name for name, value in known if value >= LEAST_CORRELATION]
             others = [name for name, value in known if value < LEAST_CORRELATION]
+            same, other = translate("When", "decided by then: {0}"), translate("When", "still open: {0}")
+            if self.u_turn:
+                same, other = translate("When", "stays: {0}"), translate("When", "comes back otherwise: {0}")
             if shared:
-                parts.append(translate("When", "decided by then: {0}").format(", ".join(shared)))
+                parts.append(same.format(", ".join(shared)))
             if others:
-                parts.append(translate("When", "still open: {0}").format(", ".join(others)))
+                parts.append(other.format(", ".join(others)))
         return " · ".join(parts)
 
     def _band_curves(self) -> list[tuple[str, Curve]]:

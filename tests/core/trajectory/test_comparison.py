@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.requests.request import Lora, RunRequest
+from sculptor_app.core.requests.request import Lora, Parting, RunRequest
 from sculptor_app.core.trajectory.base import Fork, RunInfo
 from sculptor_app.core.trajectory.comparison import differing_settings, shared_steps, told_apart
 from sculptor_app.core.trajectory.levels import CLEAN, UNKNOWN, NoiseLevel, matching_places, matching_state
@@ -112,6 +112,11 @@ def test_a_fork_shares_steps_with_its_run_and_with_its_other_forks() -> None:
     assert shared_steps(info(whole), info(whole)) == 0  # made again
 
 
-def test_of_a_state_with_other_noise_laid_on_the_one_before_is_shared() -> None:
+@pytest.mark.parametrize("parting", [Parting.NOISED_BACK, Parting.U_TURN])
+def test_of_a_state_that_was_changed_the_one_before_is_shared(parting: Parting) -> None:
     whole = RunRequest(steps=20, seed=7)
-    assert shared_steps(info(whole), info(replace(whole, seed=8), Fork(5, whole))) == 4
+    changed = info(replace(whole, seed=8), Fork(5, whole, parting))
+    assert shared_steps(info(whole), changed) == 4
+    assert shared_steps(changed, info(replace(whole, seed=9), Fork(5, whole, parting))) == 4
+    gone_on = info(changed.request, *changed.forks, Fork(11, changed.request))
+    assert shared_steps(gone_on, info(replace(whole, seed=9), *changed.forks, Fork(11, changed.request))) == 11

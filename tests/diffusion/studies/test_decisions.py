@@ -74,6 +74,40 @@ def expected(levels: tuple[NoiseLevel, ...], k: int, runs: int = 4000, forks: in
     return float(np.mean(pairs / (forks * (forks - 1))))
 
 
+def expected_to_stay(levels: tuple[NoiseLevel, ...], k: int, runs: int = 20_000) -> float:
+    """The share of U-turns to the level of state k that end in the cloud which they came from."""
+    generator, middle = np.random.default_rng(0), np.asarray(DISTANCE)
+    u = levels[k].signal * (DISTANCE + SPREAD * generator.standard_normal(runs))
+    u = u + levels[k].noise * generator.standard_normal(runs)
+    for j in range(k, STEPS):
+        here, after = levels[j], levels[j + 1]
+        clean = guess(u, here, middle)
+        u = after.signal * clean + after.noise * (u - here.signal * clean) / here.noise
+    return float((u > 0).mean())
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_u_turn_flips_the_cloud_as_often_as_it_must() -> None:
+    pipeline = GaussianPipeline(Clouds("v_prediction", size=SIZE), DDIMScheduler(**COSINE))
+    engine = Engine(lambda *_, **__: pipeline)
+    go_on = threading.Event()
+    kept: dict[int, list[bool]] = {}
+    at = (1, 3, 5, 8)
+    for seed in range(12):
+        whole = finish(engine, RunRequest(steps=STEPS, seed=seed, device="cpu"))
+        side = bool(whole.state(STEPS).mean() > 0)
+        for k in at:
+            for event in measure_step(engine, whole, k, 6, go_on, lambda *_: {}, u_turn=True):
+                if isinstance(event, ForkEnded):
+                    kept.setdefault(k, []).append(bool(event.picture.mean() > 0) == side)
+        levels = whole.levels
+    wanted = [expected_to_stay(levels, k) for k in at]
+    assert wanted[0] < 0.75
+    assert wanted[-1] > 0.97
+    for k, share in zip(at, wanted, strict=True):
+        assert statistics.fmean(kept[k]) == pytest.approx(share, abs=0.15), k
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_the_curve_finds_when_one_of_two_clouds_was_chosen() -> None:
     pipeline = GaussianPipeline(Clouds("v_prediction", size=SIZE), DDIMScheduler(**COSINE))

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,22 @@ import torch
 from diffusers import EDMEulerScheduler, PNDMScheduler
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import RequestError, RunRequest
-from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER
+from sculptor_app.core.pictures.start import Start
+from sculptor_app.core.requests.request import Parting, RequestError, RunRequest
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS, begins_anywhere
 from sculptor_app.core.trajectory.base import Fork
 from sculptor_app.core.trajectory.events import Started
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.networks import networks_of
+from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.sampling.snapshots import NotForkable
-from sculptor_app.diffusion.studies.fork import fork, noised_back
+from sculptor_app.diffusion.studies.fork import drowned_again, fork, noised_back, parted
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
 from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
-from tests.helpers.runs import made_run
+from tests.helpers.runs import made_run, solid
 from tests.helpers.tiny_pipelines import BUILDERS, build
 
 pytestmark = [
@@ -33,6 +36,7 @@ pytestmark = [
 ]
 
 STEPS = 7
+DDIM = {"_class_name": "DDIMScheduler"}
 PLACES = (1, 2, 4, 6)
 
 
@@ -292,3 +296,78 @@ def test_a_state_that_does_not_fit_is_refused(tiny_model: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(error, match=r"does not fit the run|cannot be changed"):
             next(fork(whole, k, engine, threading.Event(), state=state))
+
+
+# U-turns --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_drowned_again_has_the_noise_of_its_level() -> None:
+    run = made_run(steps=20, size=64)
+    clean = run.state(20) / run.levels[20].scale
+    run.info = replace(run.info, sampler_settings=DDIM)
+    for k in (1, 7, 15, 19):
+        made, level = drowned_again(run, k, seed=3), run.levels[k]
+        noise = (made - np.float32(level.signal) * clean) / level.noise
+        assert noise.mean() == pytest.approx(0, abs=0.03)
+        assert noise.var() == pytest.approx(1, abs=0.04)
+        np.testing.assert_array_equal(made, drowned_again(run, k, seed=3))
+        assert not np.array_equal(made, drowned_again(run, k, seed=4))
+
+
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
+@pytest.mark.parametrize("k", [1, 4])
+def test_after_a_u_turn_nothing_is_known_of_the_steps_before(k: int, sampler: str, tiny_model: Path) -> None:
+    """It is the very run that begins with that picture under that noise."""
+    engine, stop = Engine(), threading.Event()
+    whole = finish(engine, RunRequest("bust", steps=STEPS, sampler=sampler, model=str(tiny_model), device="cpu"))
+    size = whole.shape[1]
+    picture, noise = solid(size), np.random.default_rng(1).normal(size=whole.shape).astype(np.float32)
+    late = [
+        event.trajectory
+        for event in sample(engine, whole.info.request, stop, start=Start(picture, noise, first_step=k + 1))
+    ][-1]
+    level = whole.levels[k]
+    state = np.float32(level.signal) * picture + np.float32(level.noise) * noise
+    turned = list(fork(whole, k, engine, stop, state=state, parting=Parting.U_TURN))[-1].trajectory
+    check_same(whole, turned, last=k - 1)
+    assert turned.info.forks == (Fork(k, whole.info.request, Parting.U_TURN),)
+    np.testing.assert_allclose(turned.state(k), late.state(0), atol=1e-5)
+    after = range(1, STEPS - k + 1)
+    if SAMPLERS[sampler].scheduler.draws_noise or "sde" in sampler:
+        after = range(1, 1)  # other noise is drawn
+    for j in after:
+        np.testing.assert_allclose(turned.state(k + j), late.state(j), atol=2e-4, rtol=2e-4)
+    check_same(turned, forked(turned, k, engine))
+
+
+@pytest.mark.parametrize(("kind", "sampler"), [("stable_diffusion", "unipc"), ("stable_diffusion", "euler-a")])
+def test_u_turns_of_other_models(kind: str, sampler: str, wanted: Any) -> None:
+    engine, stop = engine_of(kind), threading.Event()
+    whole = finish(engine, wanted(kind, sampler=sampler))
+    k, state = parted(whole, 4, Parting.U_TURN, 5)
+    turned = list(fork(whole, k, engine, stop, state=state, parting=Parting.U_TURN))[-1].trajectory
+    assert turned.is_complete
+    np.testing.assert_array_equal(turned.state(4), state)
+    assert "U-turn at step 4" in turned.info.title.facts
+
+
+def test_where_there_can_be_no_u_turn_it_says_why() -> None:
+    run = made_run(steps=8)
+    run.info = replace(run.info, sampler_settings=DDIM)
+    for k in (0, 8):
+        with pytest.raises(RequestError, match="no U-turn at step"):
+            drowned_again(run, k, 1)
+    run.info = replace(run.info, sampler_settings={})
+    with pytest.raises(NotForkable, match="not finished"):
+        drowned_again(made_run(steps=8, taken=5), 3, 1)
+    with pytest.raises(NotForkable, match="DDIM needs the steps before"):
+        drowned_again(run, 3, 1)  # of a scheduler that is not told nobody knows
+
+
+def test_every_sampler_is_told_whether_it_can_begin_anywhere() -> None:
+    told = {}
+    for key in samplers_for(closed_form("epsilon", PNDMScheduler())):
+        scheduler = make_scheduler(key, {**PNDMScheduler().config, "_class_name": "PNDMScheduler"}, 10)
+        told[key] = begins_anywhere({"_class_name": type(scheduler).__name__})
+    assert [key for key, can in told.items() if not can] == ["model", "lms"]  # whose own is PNDM
+    assert len(told) > 12

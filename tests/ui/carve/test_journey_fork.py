@@ -83,6 +83,24 @@ def test_other_noise_of_a_sampler_that_draws_none_is_laid_on(finished: Driver) -
     assert fork.is_complete
 
 
+def test_a_u_turn_of_the_picture_to_the_step_on_screen(finished: Driver) -> None:
+    session, whole = finished.session, finished.session.trajectory
+    name = "U-turn: its picture, drowned to this step in noise of seed 8"
+    session.go_to(0)
+    assert not entries(finished)[name].isEnabled()
+    session.go_to(8)
+    assert name not in entries(finished)  # nothing is left to be forked
+    session.go_to(4)
+    entries(finished)[name].trigger()
+    finished.wait_for_end()
+    turned = session.trajectory
+    assert (turned.info.forks[-1].step, turned.info.request.seed) == (4, 8)
+    assert "U-turn at step 4" in finished.window.windowTitle()
+    np.testing.assert_array_equal(turned.state(3), whole.state(3))
+    assert not np.array_equal(turned.state(4), whole.state(4))
+    assert turned.is_complete
+
+
 def test_other_noise_of_a_sampler_that_draws_it(ready: Driver) -> None:
     controls = ready.window.panels.controls
     controls.sampler.setCurrentIndex(controls.sampler.findData("ddpm"))

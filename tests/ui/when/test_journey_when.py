@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.trajectory.base import Fork
 from sculptor_app.diffusion.studies import decisions
-from sculptor_app.exports.decisions import read_decisions, write_decisions
+from sculptor_app.exports.decisions import DecisionSet, read_decisions, write_decisions
 from sculptor_app.exports.files import OptionError
 from sculptor_app.measures.likeness import Decision
 from sculptor_app.session import engine as access
@@ -306,9 +306,48 @@ def test_a_fork_is_forked_after_it_left_its_run_alone() -> None:
 def test_figures_of_a_fork_are_not_gone_on_with_as_those_of_a_run(tmp_path: Path) -> None:
     request = made_run(steps=8).info.request
     path = tmp_path / "x.json"
-    write_decisions(path, request, 3, [], beginning="forked at step 4")
+    write_decisions(path, DecisionSet(request, 3, [], beginning="forked at step 4"))
     with pytest.raises(OptionError, match="forked at step 4"):
         read_decisions(path, request, 3)
+    write_decisions(path, DecisionSet(request, 3, [], u_turn=True))
+    with pytest.raises(OptionError, match="forks or U-turns"):
+        read_decisions(path, request, 3)
+    assert read_decisions(path, request, 3, u_turn=True) == []
+
+
+def test_u_turns_of_the_run_s_picture_are_another_question(asker: Asker, tmp_path: Path, monkeypatch) -> None:
+    page, driver = asker.page, asker.driver
+    page.closer.setChecked(False)
+    asker.ask()
+    forks = page.study
+    page.question.setCurrentIndex(page.question.findData("u-turns"))
+    assert page.study is None  # and what was measured of forks is kept
+    assert page.answer.text() == "What stays?"
+    assert "drowns this run's picture" in page.about.text()
+    assert page.plot.title.text().startswith("How much of the picture stays")
+    asker.ask()
+    turns = page.study
+    assert turns.u_turn
+    assert asker.steps == list(access.decision_steps(driver.session.trajectory))
+    late = next(each for each in turns.decisions if each.step == 7)
+    first = next(each for each in turns.decisions if each.step == 0)
+    assert late.likeness["coarse"] > first.likeness["coarse"]
+    page.session.go_to(7)
+    page.presenter.clock.flush()
+    assert page.about.text().startswith("These U-turns go back to step 7")
+    assert page.fan.caption(1) == "U-turn 1"
+    assert page.run_panel.line.text() == f"all {3 * len(asker.steps)} U-turns are there"
+    page.question.setCurrentIndex(page.question.findData("forks"))
+    assert page.study is forks
+    assert page.fan.caption(1) == "fork 1"
+    page.question.setCurrentIndex(page.question.findData("u-turns"))
+    picture = page.fan.pictures[1]
+    page.fan.open_requested.emit(1)
+    driver.wait_for_end()
+    opened = driver.session.trajectory
+    assert opened.info.forks[-1].step == 7
+    assert "U-turn at step 7" in driver.window.windowTitle()
+    assert image_of(opened.state(8) / opened.levels[8].scale, opened) == picture
 
 
 def test_without_figures_nothing_is_offered_to_be_saved(asker: Asker) -> None:

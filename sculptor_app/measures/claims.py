@@ -1,0 +1,93 @@
+"""Published findings about diffusion models, and what a model shows of them; `diffusion.studies.claims` tests them.
+
+Without numpy: the window lists them before anything is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import translate
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A published finding."""
+
+    key: str
+    finding: str  # English, shown through translation, as is `published`
+    source: str
+    published: str  # the figure that was published, and what of it is tested
+
+
+CLAIMS: Mapping[str, Claim] = MappingProxyType({
+    claim.key: claim
+    for claim in (
+        Claim(
+            "coarse-to-fine",
+            translate("claims", "A picture comes from coarse to fine: low frequencies settle first."),
+            "Rissanen, Heinonen and Solin 2023, arXiv:2206.13397",
+            translate("claims", "the order; tested: in most runs no band settles before a coarser one"),
+        ),
+        Claim(
+            "two-dimensional",
+            translate("claims", "The way from noise to picture lies nearly in a plane, if the sampler adds no noise."),
+            "Wang and Vastola 2023, arXiv:2303.02490",
+            translate("claims", "two principal components hold 97 % of the variance and more"),
+        ),
+        Claim(
+            "u-turn",
+            translate("claims", "Turned back ever deeper into noise, a picture changes its class all at once, and its "
+                      "details little by little."),
+            "Sclocchi, Favero and Wyart 2024, arXiv:2402.16991",
+            translate("claims", "a sharp transition of the class, none of the details; tested: the form changes over "
+                      "within less of the log-SNR than the finest band"),
+        ),
+    )
+})  # fmt: skip
+"""All claims by their keys, in the order in which they are shown."""
+
+LEAST_SEEDS, LEAST_FORKS = 2, 2
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """What a claim is tested with."""
+
+    request: RunRequest  # of the first run; the others have the seeds after it
+    seeds: int = 8  # how many runs, LEAST_SEEDS or more
+    forks: int = 4  # U-turns at each step of each of them, LEAST_FORKS or more
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimProgress:
+    """So much of a test is done, in units of its own."""
+
+    done: int
+    planned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a model shows of a claim.
+
+    Attributes:
+        here: in a sentence, with figures and their errors.
+        holds: None where that cannot be told.
+        figures: by name; errors of those that have one by the same names.
+    """
+
+    here: str
+    holds: bool | None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    errors: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the claim holds, in words."""
+        if self.holds is None:
+            return translate("claims", "cannot be told")
+        return translate("claims", "holds") if self.holds else translate("claims", "does not hold")

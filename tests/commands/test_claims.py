@@ -1,0 +1,40 @@
+"""`claims`: published findings, tested on a model and told with what was published."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sculptor_app.cli import main
+
+
+def claimed(model: Path, *arguments: object) -> int:
+    given = ["claims", *map(str, arguments), "--model", str(model), "--device", "cpu"]
+    return main([*given, "--steps", "4", "--seeds", "2", "--forks", "2"])
+
+
+def test_one_claim_is_told_with_source_and_verdict(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert claimed(tiny_model, "two-dimensional") == 0
+    told = capsys.readouterr().out
+    assert told.splitlines()[0].startswith("two-dimensional: ")
+    for words in ("Wang and Vastola 2023", "97 % of the variance", "With DDIM two components hold"):
+        assert words in told
+    assert max(map(len, told.splitlines())) <= 100
+
+
+def test_all_claims_are_told_as_json(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert claimed(tiny_model, "--json", "--sampler", "ddpm") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["seeds"], told["sampler"], told["steps"]) == (2, "ddpm", 4)
+    assert [each["name"] for each in told["claims"]] == ["coarse-to-fine", "two-dimensional", "u-turn"]
+    for each in told["claims"]:
+        assert each["holds"] in (True, False, None)
+        assert each["here"]
+    assert 0 < told["claims"][1]["figures"]["share"] < 1
+
+
+def test_a_name_that_is_none_is_answered_by_one_sentence(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert claimed(tiny_model, "nonsense") == 2
+    told = capsys.readouterr().err
+    assert told.startswith("There is no claim 'nonsense' here. Choose one of coarse-to-fine, two-dimensional, u-turn")
+    assert told.count("\n") == 1
