@@ -68,7 +68,9 @@ def test_every_command_with_a_model_takes_what_may_be_done_to_have_it() -> None:
     commands = next(each for each in parser._actions if isinstance(each, argparse._SubParsersAction)).choices
     given = {name: {action.dest for action in each._actions} for name, each in commands.items()}
     opening = {name for name, options in given.items() if "model" in options}
-    assert opening == {"sculpt", "resculpt", "invert", "check-model", "evaluate", "reproduce", "fork", "decide", "grid"}
+    assert opening == {
+        "sculpt", "resculpt", "invert", "check-model", "evaluate", "reproduce", "fork", "decide", "claims", "grid",
+    }  # fmt: skip
     for name in opening:
         assert given[name] >= {"model", "device", "download", "convert_pickles"}, name
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import number_text, translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -102,7 +102,7 @@ def _coarse_to_fine(
     low, high = share_interval(in_order, asked.seeds)
     known = [column[~np.isnan(column)] for column in np.array(steps, float).T]
     medians = {band.name: float(np.median(column)) for band, column in zip(BANDS, known, strict=True) if column.size}
-    told = ", ".join(f"{name} {step:g}" for name, step in medians.items())
+    told = ", ".join(f"{name} {number_text(step)}" for name, step in medians.items())
     said = translate("claims", "In {0} of {1} runs bands settled from coarse to fine ({2} to {3}); medians: {4}.")
     here = said.format(in_order, asked.seeds, _percent(low), _percent(high), told)
     figures = {"share": in_order / asked.seeds, "low": low, "high": high, **medians}
