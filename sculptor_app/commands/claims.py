@@ -24,6 +24,7 @@ from sculptor_app.commands.run_options import (
 from sculptor_app.commands.saving import run_checked
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, say, stdout, whole_number
 from sculptor_app.core.requests.request import MAX_SEED, RunRequest
+from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.files import OptionError
 from sculptor_app.measures.claims import CLAIMS, LEAST_FORKS, LEAST_SEEDS, Claim, ClaimProgress, ClaimRequest, Outcome
 
@@ -80,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         with interruption.at_once():  # torch takes seconds to import
             from sculptor_app.diffusion.sampling.engine import Engine, model_name
         from sculptor_app.diffusion.studies.claims import measure_claim
+        from sculptor_app.exports.settings import told_request  # numpy comes with it
         from sculptor_app.training.evaluation.judge_training import read_labels
 
         asked = ClaimRequest(with_models_own(request, arguments), arguments.seeds, arguments.forks)
@@ -96,8 +98,9 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.json:
                 say("\n".join(_told(claim, found[-1][1])) + "\n", stdout())
         if arguments.json:
-            settings = {"model": model_name(request.model), "steps": request.steps, "sampler": asked.request.sampler,
-                        "seed": request.seed, "seeds": asked.seeds, "forks": asked.forks}  # fmt: skip
+            name = model_name(request.model)
+            told = told_request(asked.request, name, Disclosure.NAMES)
+            settings = {"model_name": name, "request": told, "seeds": asked.seeds, "forks": asked.forks}
             say(json.dumps(settings | {"claims": [_as_dict(*each) for each in found]}, indent=1), stdout())
 
     return run_checked(check, work)

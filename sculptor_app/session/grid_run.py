@@ -22,22 +22,16 @@ if TYPE_CHECKING:
     from sculptor_app.measures.likeness import Decision
 
 
-class GridRunner(ModelTask):
-    """Runner of one grid of runs at a time.
+class _ManyRuns(ModelTask):
+    """Base of what makes many runs: its end, whichever it is, comes by one signal.
 
     Args:
         runner: Does the model's work; a run of another page ends this one.
 
     Signals:
-        started: the trajectories of all cells; state 0 of each is there.
-        went_on: number of a step, and how many cells have taken it; the others have not yet.
-        stepped: number of a step that all cells have taken.
         ended: "finished", "cancelled" or "failed", and the exception or None.
     """
 
-    started = Signal(object)
-    went_on = Signal(int, int)
-    stepped = Signal(int)
     ended = Signal(str, object)
 
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
@@ -46,6 +40,37 @@ class GridRunner(ModelTask):
         self.finished.connect(self._report_finished)
         self.cancelled.connect(self._report_cancelled)
         self.failed.connect(self._report_failed)
+
+    @Slot(object)
+    def _hand_on(self, event: object) -> None:
+        """Emit the signal of an event."""
+        raise NotImplementedError
+
+    @Slot()
+    def _report_finished(self) -> None:
+        self.ended.emit("finished", None)
+
+    @Slot()
+    def _report_cancelled(self) -> None:
+        self.ended.emit("cancelled", None)
+
+    @Slot(object)
+    def _report_failed(self, error: BaseException) -> None:
+        self.ended.emit("failed", error)
+
+
+class GridRunner(_ManyRuns):
+    """Runner of one grid of runs at a time.
+
+    Signals:
+        started: the trajectories of all cells; state 0 of each is there.
+        went_on: number of a step, and how many cells have taken it; the others have not yet.
+        stepped: number of a step that all cells have taken.
+    """
+
+    started = Signal(object)
+    went_on = Signal(int, int)
+    stepped = Signal(int)
 
     @property
     def budget_bytes(self) -> int:
@@ -67,41 +92,17 @@ class GridRunner(ModelTask):
             case GridStep():
                 self.stepped.emit(event.number)
 
-    @Slot()
-    def _report_finished(self) -> None:
-        self.ended.emit("finished", None)
 
-    @Slot()
-    def _report_cancelled(self) -> None:
-        self.ended.emit("cancelled", None)
-
-    @Slot(object)
-    def _report_failed(self, error: BaseException) -> None:
-        self.ended.emit("failed", error)
-
-
-class ForkRunner(ModelTask):
+class ForkRunner(_ManyRuns):
     """Runner of the forks of one run, which tell what was decided by which of its steps.
-
-    Args:
-        runner: Does the model's work; a run of another page ends this one.
 
     Signals:
         fork_ended: a `ForkEnded`.
         decided: the `Decision` of a step.
-        ended: "finished", "cancelled" or "failed", and the exception or None.
     """
 
     fork_ended = Signal(object)
     decided = Signal(object)
-    ended = Signal(str, object)
-
-    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
-        super().__init__(runner, parent)
-        self.produced.connect(self._hand_on)
-        self.finished.connect(lambda: self.ended.emit("finished", None))
-        self.cancelled.connect(lambda: self.ended.emit("cancelled", None))
-        self.failed.connect(lambda error: self.ended.emit("failed", error))
 
     def start(self, run: Trajectory, forks: int, known: Sequence[Decision], closer: bool, u_turn: bool) -> None:
         """Fork a complete run at its steps; any other run of the model is cancelled for it.
@@ -123,28 +124,16 @@ class ForkRunner(ModelTask):
                 self.decided.emit(event)
 
 
-class ClaimRunner(ModelTask):
+class ClaimRunner(_ManyRuns):
     """Runner of the test of one claim at a time.
-
-    Args:
-        runner: Does the model's work; a run of a page ends this one.
 
     Signals:
         went_on: how much is done, and how much is planned.
         told: the `Outcome`.
-        ended: "finished", "cancelled" or "failed", and the exception or None.
     """
 
     went_on = Signal(int, int)
     told = Signal(object)
-    ended = Signal(str, object)
-
-    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
-        super().__init__(runner, parent)
-        self.produced.connect(self._hand_on)
-        self.finished.connect(lambda: self.ended.emit("finished", None))
-        self.cancelled.connect(lambda: self.ended.emit("cancelled", None))
-        self.failed.connect(lambda error: self.ended.emit("failed", error))
 
     def start(self, key: str, asked: ClaimRequest) -> None:
         """Test a claim by its key; any other run of the model is cancelled for it."""

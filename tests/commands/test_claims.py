@@ -25,12 +25,14 @@ def test_one_claim_is_told_with_source_and_verdict(tiny_model: Path, capsys: pyt
 def test_all_claims_are_told_as_json(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert claimed(tiny_model, "--json", "--sampler", "ddpm") == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["seeds"], told["sampler"], told["steps"]) == (2, "ddpm", 4)
+    assert (told["seeds"], told["request"]["sampler"], told["request"]["steps"]) == (2, "ddpm", 4)
     assert [each["name"] for each in told["claims"]] == ["coarse-to-fine", "two-dimensional", "u-turn"]
     for each in told["claims"]:
         assert each["holds"] in (True, False, None)
         assert each["here"]
     assert 0 < told["claims"][1]["figures"]["share"] < 1
+    assert told["claims"][1]["holds"] is None  # the finding is about samplers that add no noise
+    assert "It adds noise in its steps" in told["claims"][1]["here"]
 
 
 def test_a_name_that_is_none_is_answered_by_one_sentence(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from sculptor_app.core.requests.samplers import draws_noise
 from sculptor_app.core.texts import number_text, translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel
@@ -33,6 +34,9 @@ TWO_COMPONENTS = 0.97
 LOW, HIGH = 0.2, 0.8
 """Between these shares of its way a curve changes over: the width of the change is measured there."""
 
+
+MOST_LEVELS = 12
+"""A run of more steps turns back at the usual ones alone."""
 
 Measure = Callable[[Engine, ClaimRequest, threading.Event, ReadLabels], Generator[ClaimProgress, None, Outcome]]
 
@@ -99,6 +103,8 @@ def _coarse_to_fine(
         in_order += is_in_order(settled)
         steps.append([math.nan if step is None else step for step in settled])
         yield ClaimProgress(number, asked.seeds)
+    if np.isnan(steps).all():
+        return Outcome(translate("claims", "Of this model's sampler no guesses are known, so nothing settles."), None)
     low, high = share_interval(in_order, asked.seeds)
     known = [column[~np.isnan(column)] for column in np.array(steps, float).T]
     medians = {band.name: float(np.median(column)) for band, column in zip(BANDS, known, strict=True) if column.size}
@@ -126,16 +132,20 @@ def _two_dimensional(
 ) -> Generator[ClaimProgress, None, Outcome]:
     shares: list[float] = []
     name = ""
+    settings: Mapping[str, object] = {}
     yield ClaimProgress(0, asked.seeds)
     for run in _runs(engine, asked, stop, forkable=False):
         shares.append(share_of_two_components(run))
-        name = run.info.sampler_name
+        name, settings = run.info.sampler_name, run.info.sampler_settings
         yield ClaimProgress(len(shares), asked.seeds)
     mean, error = float(np.mean(shares)), float(np.std(shares, ddof=1) / math.sqrt(len(shares)))
     here = translate("claims", "With {0} two components hold {1} ± {2} of the variance.").format(
         name, _percent(mean), _percent(error)
     )
     holds = _decided(mean - 2 * error, mean + 2 * error, TWO_COMPONENTS)
+    if draws_noise(settings):
+        beside = translate("claims", "{0} It adds noise in its steps, and the finding is about those that do not.")
+        here, holds = beside.format(here), None
     return Outcome(here, holds, {"share": mean}, {"share": error})
 
 
@@ -206,16 +216,19 @@ def _u_turn(
     if not math.isfinite(of_detail - of_class):
         far = translate("claims", "The U-turns did not go deep enough, or not near enough to the picture, to tell.")
         return Outcome(far, None)
+    ahead, figures = of_detail - of_class, {"class": of_class, "finest": of_detail}
+    if math.isnan(error):
+        few = translate(
+            "claims", "The form changes over within {0:.1f} of log-SNR, the finest band within {1:.1f}; too few runs "
+            "to say how sure that is."
+        )  # fmt: skip
+        return Outcome(few.format(of_class, of_detail), None, figures)
     here = translate(
-        "claims", "The form changes over within {0:.1f} of log-SNR, the finest band within {1:.1f} (± {2:.1f})."
-    ).format(of_class, of_detail, error)
-    ahead = of_detail - of_class
-    holds = None if math.isnan(error) else _decided(ahead - 2 * error, ahead + 2 * error, 0)
-    return Outcome(here, holds, {"class": of_class, "finest": of_detail}, {"difference": error})
+        "claims", "The form changes over within {0:.1f} of log-SNR, the finest band within {1:.1f}: {2:.1f} ± {3:.1f} "
+        "more."
+    ).format(of_class, of_detail, ahead, error)  # fmt: skip
+    return Outcome(here, _decided(ahead - 2 * error, ahead + 2 * error, 0), figures, {"difference": error})
 
-
-MOST_LEVELS = 12
-"""A run of more steps turns back at the usual ones alone."""
 
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {"coarse-to-fine": _coarse_to_fine, "two-dimensional": _two_dimensional, "u-turn": _u_turn}

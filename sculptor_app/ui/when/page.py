@@ -13,9 +13,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.texts import decimal_text
 from sculptor_app.core.trajectory.events import ForkEnded
-from sculptor_app.core.trajectory.levels import LEAST_CORRELATION
 from sculptor_app.session import engine as access
 from sculptor_app.session.grid_run import ForkRunner
 from sculptor_app.session.runner import RunState, SamplingRunner
@@ -28,7 +26,7 @@ from sculptor_app.ui.playback.stage import StageTitle
 from sculptor_app.ui.playback.texts import StepClock, duration_text, run_title, time_taken_s
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.when.fan import Fan
-from sculptor_app.ui.when.study import Study, image_of
+from sculptor_app.ui.when.study import Study, hint_text, image_of, mark_text
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.folding import Folds
@@ -357,8 +355,7 @@ class WhenPage(Page):
     def _end(self, outcome: str, error: Exception | None) -> None:
         study, self._measured, self._growing = self._growing, None, None
         if study is not None:
-            study.drop_unfinished()
-            study.ending = self._ending(study, outcome)
+            study.end(outcome)
         if outcome == "failed":
             told = error if isinstance(error, SculptorError) else None
             self.messages.show_message(
@@ -367,14 +364,6 @@ class WhenPage(Page):
             )
         self.take_run()  # another one may be on the page Carve by now
         self.ability_changed.emit()
-
-    def _ending(self, study: Study, outcome: str) -> str:
-        """How the measuring ended, in words."""
-        forks = {"finished": self.tr("all {0} forks are there"), "cancelled": self.tr("stopped after {0} forks")}
-        turns = {"finished": self.tr("all {0} U-turns are there"), "cancelled": self.tr("stopped after {0} U-turns")}
-        failed = self.tr("failed after {0} U-turns") if study.u_turn else self.tr("failed after {0} forks")
-        said = (turns if study.u_turn else forks).get(outcome, failed)
-        return said.format(len(study.steps) * study.forks)
 
     @Slot(int)
     def _let_lead_go(self, _: int = 0) -> None:
@@ -453,36 +442,14 @@ class WhenPage(Page):
         is_growing = study is not None and study is self._growing
         said = "" if study is None else study.answer(is_growing)
         self.answer.setText(said or (self.tr("What stays?") if u_turn else self.tr("When was it decided?")))
-        self.hint.setText(self._hint_text(u_turn))
+        self.hint.setText(hint_text(u_turn))
         self.timeline.set_mark_word(self.tr("stays from:") if u_turn else self.tr("decided:"))
         if run is not None:
             marks = [] if study is None else study.marks(is_growing)
-            self.timeline.set_settled(marks, self._mark_text(u_turn))
+            self.timeline.set_settled(marks, mark_text(u_turn))
         self._show_state()
         self.show_step()
         self.status_changed.emit()
-
-    def _hint_text(self, u_turn: bool) -> str:
-        if u_turn:
-            return self.tr(
-                "A U-turn drowns the finished picture in other noise, as deep as a step of the run, and sculpts it "
-                "again. What stays did not drown there."
-            )
-        return self.tr(
-            "A fork goes on from a step of the run with other noise. What all forks of a step share was decided "
-            "by then."
-        )
-
-    def _mark_text(self, u_turn: bool) -> str:
-        """What a mark on the timeline means, with "{0}" for the band."""
-        if u_turn:
-            said = self.tr("{{0}} stays from here on: U-turns are alike to the picture to {0}.")
-        else:
-            said = self.tr(
-                "{{0}} was decided here: forks from here on are alike to {0}. When it settles in one run, the page "
-                "Carve tells."
-            )
-        return said.format(decimal_text(LEAST_CORRELATION))
 
     @Slot()
     def _show_state(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
 
+from sculptor_app.core.texts import decimal_text
 from sculptor_app.core.trajectory.levels import FIRST_FORK_STEP, LEAST_CORRELATION, phase_of
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.widgets.names import band_name, phase_name
@@ -51,6 +52,22 @@ class Study:
     def drop_unfinished(self) -> None:
         """Forget the pictures of a step whose forks are not all there."""
         self.pictures = {step: images for step, images in self.pictures.items() if step in self.steps}
+
+    def end(self, outcome: str) -> None:
+        """Note how the measuring ended: "finished", "cancelled" or "failed"."""
+        self.drop_unfinished()
+        forks = {
+            "finished": translate("When", "all {0} forks are there"),
+            "cancelled": translate("When", "stopped after {0} forks"),
+        }
+        turns = {
+            "finished": translate("When", "all {0} U-turns are there"),
+            "cancelled": translate("When", "stopped after {0} U-turns"),
+        }
+        failed = translate("When", "failed after {0} U-turns") if self.u_turn else translate(
+            "When", "failed after {0} forks")  # fmt: skip
+        said = (turns if self.u_turn else forks).get(outcome, failed)
+        self.ending = said.format(len(self.steps) * self.forks)
 
     # In words
 
@@ -119,6 +136,33 @@ class Study:
         """The bands' keys and curves, the coarsest first, as far as there are any."""
         curves = self.curves
         return [(key, curves[name]) for key, name in _bands() if name in curves and curves[name].steps]
+
+
+def hint_text(u_turn: bool) -> str:
+    """What forks are, or U-turns, for who chooses between them."""
+    if u_turn:
+        return translate(
+            "When",
+            "A U-turn drowns the finished picture in other noise, as deep as a step of the run, and sculpts it "
+            "again. What stays did not drown there.",
+        )
+    return translate(
+        "When",
+        "A fork goes on from a step of the run with other noise. What all forks of a step share was decided by then.",
+    )
+
+
+def mark_text(u_turn: bool) -> str:
+    """What a mark on the timeline means, with "{0}" for the band."""
+    if u_turn:
+        said = translate("When", "{{0}} stays from here on: U-turns are alike to the picture to {0}.")
+    else:
+        said = translate(
+            "When",
+            "{{0}} was decided here: forks from here on are alike to {0}. When it settles in one run, the page Carve "
+            "tells.",
+        )
+    return said.format(decimal_text(LEAST_CORRELATION))
 
 
 def _is_exact(by: int, after: int) -> bool:

@@ -156,6 +156,24 @@ def test_the_order_is_told_with_its_interval() -> None:
     assert found.holds is (True if low > 0.5 else False if high < 0.5 else None)
 
 
+def test_where_no_guess_is_known_no_order_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "whole_run", lambda *_, **__: made_run(steps=6, guesses=False))
+    found = outcome_of("coarse-to-fine")
+    assert (found.holds, found.figures) == (None, {})
+    assert "no guesses are known" in found.here
+
+
+def test_with_two_runs_no_error_of_a_difference_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def planted(_, run, step, *others, u_turn):
+        yield Decision(run.info.request.seed, step, {"form": float(step > 4), "finest": step / 9})
+
+    monkeypatch.setattr(claims, "measure_step", planted)
+    found = outcome_of("u-turn", steps=9, seeds=2)
+    assert found.holds is None
+    assert found.here.endswith("too few runs to say how sure that is.")
+    assert "nan" not in found.here
+
+
 def test_it_can_be_stopped() -> None:
     stop = threading.Event()
     asked = ClaimRequest(RunRequest(steps=5, seed=1, device="cpu"), 50)
