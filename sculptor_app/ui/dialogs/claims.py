@@ -8,9 +8,9 @@ from collections.abc import Callable
 from html import escape
 
 from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QDialog,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -75,10 +75,10 @@ class ClaimsDialog(QDialog):
         content = QWidget(self)
         cards = QVBoxLayout(content)
         cards.setContentsMargins(0, 0, 8, 0)
-        cards.setSpacing(18)
+        cards.setSpacing(12)
         for number, (key, card) in enumerate(self.cards.items()):
             if number:
-                cards.addWidget(_line(self))
+                cards.addWidget(_Line(self))
             cards.addWidget(card)
             card.button.clicked.connect(functools.partial(self._test_or_stop, key))
         cards.addStretch(1)
@@ -102,7 +102,7 @@ class ClaimsDialog(QDialog):
         self._tests.ended.connect(self._show_end)
         self._tests.busy_changed.connect(self._show_busy)
         room = parent.window().screen().availableGeometry().size() * 0.85
-        self.resize(QSize(640, 640).boundedTo(room))
+        self.resize(QSize(660, 720).boundedTo(room))
 
     def done(self, result: int) -> None:
         """Close it, however that was asked for; nobody waits for a test that goes on."""
@@ -201,6 +201,11 @@ class ClaimCard(QWidget):
             grid.addWidget(heading, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(text, row, 1, 1, 2)
         grid.addWidget(self.verdict, 4, 1, 1, 2)
+        self.here.setMinimumHeight(2 * self.here.fontMetrics().lineSpacing())  # what is measured moves no button below
+        self.here.setAlignment(Qt.AlignmentFlag.AlignTop)
+        policy = self.verdict.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.verdict.setSizePolicy(policy)
         self.verdict.hide()
         theme().changed.connect(self._dress)
         self._dress()
@@ -213,6 +218,7 @@ class ClaimCard(QWidget):
     def show_outcome(self, outcome: Outcome, settings: str) -> None:
         """Show what the model shows, what that was measured with, and whether the finding holds."""
         self.here.setText(f"{display(outcome.here)} ({settings})")
+        self.verdict.setToolTip("" if outcome.holds is not None else self.tr("More runs may tell."))
         sign = {True: "✓ ", False: "✗ ", None: ""}[outcome.holds]
         verdict = display(outcome.verdict)
         self.verdict.setText(f"{sign}{verdict[:1].upper()}{verdict[1:]}")
@@ -227,8 +233,15 @@ class ClaimCard(QWidget):
         )
 
 
-def _line(parent: QWidget) -> QFrame:
-    line = QFrame(parent)
-    line.setFrameShape(QFrame.Shape.HLine)
-    line.setProperty("tone", "hairline")
-    return line
+class _Line(QWidget):
+    """A hairline between two cards."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setFixedHeight(1)
+        theme().changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(theme().tokens.hairline))
+        painter.end()
