@@ -139,9 +139,8 @@ def _two_dimensional(
         name, settings = run.info.sampler_name, run.info.sampler_settings
         yield ClaimProgress(len(shares), asked.seeds)
     mean, error = float(np.mean(shares)), float(np.std(shares, ddof=1) / math.sqrt(len(shares)))
-    here = translate("claims", "With {0} two components hold {1} ± {2} of the variance.").format(
-        name, _percent(mean), _percent(error)
-    )
+    said = translate("claims", "With {0} two components hold {1:.2f} ± {2:.2f} % of the variance.")
+    here = said.format(name, 100 * mean, 100 * error)
     holds = _decided(mean - 2 * error, mean + 2 * error, TWO_COMPONENTS)
     if draws_noise(settings):
         beside = translate("claims", "{0} It adds noise in its steps, and the finding is about those that do not.")
