@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         from sculptor_app.core.trajectory.file import open_run
 
         saved = open_run(arguments.run_file)
-        if reason := why_not_repeatable(saved.info):
-            raise OptionError(reason, "Choose a run that began with the noise of a seed.")
+        if reason := why_not_repeatable(saved):
+            raise OptionError(reason, "Choose a run whose file has what it began with.")
         return saved
 
     def work(saved: SavedTrajectory, interruption: Interruption) -> None:
@@ -78,6 +78,7 @@ def _told(saved: SavedTrajectory, arguments: argparse.Namespace) -> RunInfo:
 
 
 def _compared(saved: SavedTrajectory, info: RunInfo, interruption: Interruption) -> tuple[Comparison, RunInfo]:
+    from sculptor_app.core.pictures.start import start_of
     from sculptor_app.core.trajectory.comparison import Comparison
     from sculptor_app.diffusion.sampling.engine import Engine
     from sculptor_app.diffusion.studies.fork import make_again
@@ -85,7 +86,7 @@ def _compared(saved: SavedTrajectory, info: RunInfo, interruption: Interruption)
     found, made = Comparison(0), None
     with ProgressBar("Making it again", saved.last, "step") as bar:
         engine = Engine(report=bar.say)
-        events = make_again(engine, info, interruption.event)
+        events = make_again(engine, info, interruption.event, start_of(saved))
         for event in events:
             if made is None:
                 bar.say("")

@@ -62,6 +62,8 @@ _WORDS = {
     "guesses_unconditional": "unconditional guesses",
     "guesses_conditional": "conditional guesses",
     "returned": "states before the pipeline changed them",
+    "start_picture": "the picture that it began with",
+    "start_noise": "the noise that it was given",
 }
 
 

@@ -135,13 +135,20 @@ class Sampling:
         )  # fmt: skip
 
     def make_again(
-        self, engine: Engine, info: RunInfo, stop: threading.Event, *, budget_bytes: int, watch_guidance: bool
+        self,
+        engine: Engine,
+        info: RunInfo,
+        stop: threading.Event,
+        *,
+        budget_bytes: int,
+        watch_guidance: bool,
+        start: Start | None,
     ) -> Generator[Event, None, None]:
         """Make a run again from what is told of it; see `diffusion.studies.fork.make_again`."""
         from sculptor_app.diffusion.studies.fork import make_again
 
         return make_again(
-            engine, info, stop, budget_bytes, watch_guidance=watch_guidance, journal_folder=folders.journals()
+            engine, info, stop, start, budget_bytes, watch_guidance=watch_guidance, journal_folder=folders.journals()
         )
 
     def fork(

@@ -20,6 +20,7 @@ from sculptor_app.session.engine import LoadingProgress, MakeStart, Sampling, Wo
 from sculptor_app.session.worker import Job, JobThread, Outcome, Run
 
 if TYPE_CHECKING:
+    from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.trajectory.base import RunInfo
     from sculptor_app.core.trajectory.levels import NoiseLevel
     from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -259,8 +260,8 @@ class SamplingRunner(QObject):
         self._ask_for(run, job)
         return run
 
-    def make_again(self, info: RunInfo) -> SampleRun:
-        """Make a run again from what is told of it; rules and handle are those of `start`."""
+    def make_again(self, info: RunInfo, begun_with: Start | None = None) -> SampleRun:
+        """Make a run again from what is told of it, and what it began with; rules and handle are those of `start`."""
         run = SampleRun(self)
         budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
 
@@ -269,7 +270,9 @@ class SamplingRunner(QObject):
 
             engine = self._made_engine()
             return measured(
-                self._sampling.make_again(engine, info, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance)
+                self._sampling.make_again(
+                    engine, info, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=begun_with
+                )
             )
 
         self._ask_for(run, job)

@@ -28,6 +28,7 @@ from PIL import Image
 
 from sculptor_app.core.requests.request import Point, RequestError, Stroke
 from sculptor_app.core.texts import translate
+from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.step import Frame
 
 Floats = NDArray[np.float64]
@@ -103,6 +104,19 @@ class Start:
                         name, edge, size
                     )
                 )
+
+
+def start_of(run: AnyTrajectory) -> Start | None:
+    """The start of a run that is at hand; None if it began with its seed's noise, or with what nobody kept.
+
+    Raises:
+        TrajectoryFileError: It comes from a file, and is damaged.
+        RequestError: What a file says cannot be a start.
+    """
+    picture, noise = run.start_picture(), run.start_noise()
+    if picture is None and noise is None:
+        return None
+    return Start(picture, noise, run.info.first_step, run.info.origin)
 
 
 def first_step_of(level: float, steps: int) -> int:

@@ -229,6 +229,14 @@ class AnyTrajectory(LevelSequence, ABC):
         self._check(k, first=0)
         return None
 
+    def start_picture(self) -> Frame | None:
+        """The picture that the run began with, before it was noised, (C, H, W) float32, read-only; mostly None."""
+        return None
+
+    def start_noise(self) -> Frame | None:
+        """The noise of unit variance that the run was given in place of its seed's, as `start_picture` otherwise."""
+        return None
+
     @abstractmethod
     def step(self, k: int) -> StepSummary:
         """The summary of step k, 1..last; `IndexError` if there is no such step, or not yet."""

@@ -53,11 +53,16 @@ def _difference(one: Frame, other: Frame) -> float:
     return float("inf") if np.isnan(apart).any() else float(apart.max(initial=0))
 
 
-def why_not_repeatable(info: RunInfo) -> str:
-    """Why a saved run cannot be made again from what its file tells; empty where it can."""
+def why_not_repeatable(run: AnyTrajectory) -> str:
+    """Why a saved run cannot be made again from what its file holds; empty where it can.
+
+    Raises:
+        TrajectoryFileError: What it began with is damaged.
+    """
+    info = run.info
     if not info.is_of_a_model:
         return translate("errors", "No model made this run: a picture drowned in noise.")
-    if info.origin:
+    if info.origin and run.start_picture() is None and run.start_noise() is None:
         return translate("errors", "This run began with {0}, which is not in its file.").format(info.origin)
     if not info.has_seed:
         return translate("errors", "The file does not say which seed this run began with.")

@@ -2,11 +2,13 @@
 
 A file is an uncompressed zip of `run.json` and of one array for each kind of frame, in numpy's format NPY 1.0:
 `states.npy` (K + 1, C, H, W) and, where the run has them, `guesses.npy`, `guesses_unconditional.npy`,
-`guesses_conditional.npy` and `returned.npy`. So any unzip takes it apart, and `numpy.load(path)["states"]` is all that
-another program needs. Safetensors would hold the same bytes, but needs a package, and one header before all of the
-data. `run.json` has the schema's number, `RunRecord`, and of each array its dtype, its shape, the numbers of the states
-or steps that its rows belong to, and the SHA-256 of each row: a frame is read and checked by itself, when it is asked
-for. Frames are float32, as they were recorded; in a compact file they are float16.
+`guesses_conditional.npy` and `returned.npy`; where it began with a picture or was given its noise, also
+`start_picture.npy` and `start_noise.npy` (1, C, H, W), from which it can be made again. So any unzip takes it apart,
+and `numpy.load(path)["states"]` is all that another program needs. Safetensors would hold the same bytes, but needs a
+package, and one header before all of the data. `run.json` has the schema's number, `RunRecord`, and of each array its
+dtype, its shape, the numbers of the states or steps that its rows belong to, and the SHA-256 of each row: a frame is
+read and checked by itself, when it is asked for. Frames are float32, as they were recorded; in a compact file they are
+float16, but for what the run began with.
 
 A frame is read, not mapped: a file that becomes shorter meanwhile is then an error and not the end of the process.
 Nothing in a file is believed: what it says is held against bounds and against its real size before memory is taken.
@@ -36,8 +38,9 @@ from sculptor_app.core.trajectory.record import RunRecord
 from sculptor_app.core.trajectory.step import Frame, StepSummary
 
 SUFFIX = ".sculpt"
-SCHEMA = 1
-"""Of what is written; it grows when an earlier version would misread what a later one writes."""
+SCHEMA = 2
+"""The newest; it grows when an earlier version would misread what a later one writes. 2: runs that began otherwise than
+with their seed's noise; all others are still written as 1."""
 _FORMAT = "sculptor run"
 _RECORD = "run.json"
 _READERS: dict[str, Callable[[AnyTrajectory, int], Frame | None]] = {
@@ -46,8 +49,11 @@ _READERS: dict[str, Callable[[AnyTrajectory, int], Frame | None]] = {
     "guesses_unconditional": lambda run, k: run.guess_unconditional(k),
     "guesses_conditional": lambda run, k: run.guess_conditional(k),
     "returned": lambda run, k: run.returned(k),
+    "start_picture": lambda run, k: None if k else run.start_picture(),
+    "start_noise": lambda run, k: None if k else run.start_noise(),
 }
 """The kinds of frames by the names of their arrays."""
+_STARTS = {"start_picture", "start_noise"}
 _EXACT, _COMPACT = "<f4", "<f2"
 _NPY_HEADER = 128
 _MOST_RECORD = 32 * 2**20
@@ -88,7 +94,8 @@ def write_run(
         for name, numbers in rows.items():
             if not numbers:
                 continue
-            part = _Part(name, _COMPACT if compact else _EXACT, run.shape, numbers, [])
+            dtype = _COMPACT if compact and name not in _STARTS else _EXACT
+            part = _Part(name, dtype, run.shape, numbers, [])
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 member.write(part.header)
                 for k in numbers:
@@ -101,7 +108,8 @@ def write_run(
                     if progress is not None:
                         progress(done, total)
             parts.append(part.plain())
-        told = {"format": _FORMAT, "schema": SCHEMA, **record.plain(), "parts": parts}
+        schema = SCHEMA if any(rows[name] for name in _STARTS) else 1
+        told = {"format": _FORMAT, "schema": schema, **record.plain(), "parts": parts}
         archive.writestr(zipfile.ZipInfo(_RECORD), json.dumps(told, allow_nan=False))
 
 
@@ -179,6 +187,8 @@ class _Part:
             raise ValueError("it has frames of steps that it does not have")
         if plain["name"] == "states" and len(numbers) != last + 1:
             raise ValueError("it has not all states")
+        if plain["name"] in _STARTS and (numbers != [0] or plain["dtype"] != _EXACT):
+            raise ValueError("it has a beginning that is none")
         return cls(plain["name"], plain["dtype"], (shape[1], shape[2], shape[3]), numbers, digests)
 
 
@@ -239,6 +249,14 @@ class SavedTrajectory(AnyTrajectory):
         """What the sampler returned in step k, where that was changed; `TrajectoryFileError` if it is damaged."""
         return self._frame("returned", k)
 
+    def start_picture(self) -> Frame | None:
+        """The picture that the run began with; `TrajectoryFileError` if it is damaged."""
+        return self._frame("start_picture", 0)
+
+    def start_noise(self) -> Frame | None:
+        """The noise that the run was given; `TrajectoryFileError` if it is damaged."""
+        return self._frame("start_noise", 0)
+
     def step(self, k: int) -> StepSummary:
         """The summary of step k."""
         self._check(k, first=1)
@@ -265,23 +283,34 @@ class SavedTrajectory(AnyTrajectory):
                 progress(done, len(frames))
 
     def cut(self, last: int) -> SavedTrajectory:
-        """The run up to a step, from the same file: what is left of one whose frames after that are damaged."""
-        ended = translate("errors", "its file is damaged after step {0}").format(last)
-        record = replace(self._record, steps=self._record.steps[:last], ended=ended)
+        """The run up to a step, from the same file: what is left where later frames, or the beginning, are damaged."""
+        steps = self._record.steps[:last]
+        record = self._record
+        if len(steps) < len(record.steps):
+            ended = translate("errors", "its file is damaged after step {0}").format(last)
+            record = replace(record, steps=steps, ended=ended)
         parts = {name: (replace(part, numbers=[k for k in part.numbers if k <= last]), start)
                  for name, (part, start) in self._parts.items()}  # fmt: skip
-        parts = {name: found for name, found in parts.items() if found[0].numbers}
+        lost = {name for name in _STARTS if not self._is_whole(name, 0)}
+        parts = {name: found for name, found in parts.items() if found[0].numbers and name not in lost}
         return SavedTrajectory(self._source, record, parts, self.schema)
 
     def whole_steps(self) -> int:
-        """Number of the last state up to which every frame is what was saved; -1 if not even the first one is."""
+        """Number of the last state up to which every frame is what was saved; -1 if not even the first one is.
+
+        What it began with does not count: the steps can be looked at without it.
+        """
         for k in range(len(self._record.steps) + 1):
-            try:
-                for name in self._parts:
-                    self._frame(name, k)
-            except TrajectoryFileError:
+            if not all(self._is_whole(name, k) for name in self._parts if name not in _STARTS):
                 return k - 1
         return len(self._record.steps)
+
+    def _is_whole(self, name: str, k: int) -> bool:
+        try:
+            self._frame(name, k)
+        except TrajectoryFileError:
+            return False
+        return True
 
     def close(self) -> None:
         """Close the file; frames that were handed out stay valid."""
@@ -300,6 +329,8 @@ class SavedTrajectory(AnyTrajectory):
         self._source.read_into(start + _NPY_HEADER + row * part.row_bytes, content)
         if (name, k) not in self._checked:
             if hashlib.sha256(content.data).hexdigest() != part.digests[row]:
+                if name in _STARTS:
+                    raise damaged(self.path, translate("errors", "what it began with is not what was saved"))
                 raise damaged(self.path, translate("errors", "step {0} is not what was saved").format(k))
             if not np.isfinite(content).all():
                 raise damaged(self.path, translate("errors", "step {0} holds what is no number").format(k))
@@ -345,7 +376,8 @@ def _read(source: Source) -> SavedTrajectory:
             parts[part.name] = (part, _place_of(source, part, places))
         if len(parts) != len(plain["parts"]) or len(parts) != len(places) - 1:
             raise ValueError("it has arrays that it does not name")
-        if len({(part.shape, part.dtype) for part, _ in parts.values()}) != 1:
+        dtypes = {part.dtype for name, (part, _) in parts.items() if name not in _STARTS}
+        if len(dtypes) != 1 or len({part.shape for part, _ in parts.values()}) != 1:
             raise ValueError("its arrays do not fit together")
         return SavedTrajectory(source, record, parts, schema)
     except DAMAGES as error:

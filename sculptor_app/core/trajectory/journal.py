@@ -45,8 +45,10 @@ _ALIGNMENT = 64
 _MOST_JSON, _MOST_SIDE, _MOST_VALUES = 2**26, 2**16, 2**28
 _SYNC_S = 2.0
 """How often what was written is told to reach the disk, in a thread of its own: what a power cut may take."""
-FRAMES = ("states", "guesses", "guesses_unconditional", "guesses_conditional", "returned")
-"""What a step may have frames of, by the names of a saved run's arrays."""
+FRAMES = (
+    "states", "guesses", "guesses_unconditional", "guesses_conditional", "returned", "start_picture", "start_noise",
+)  # fmt: skip
+"""What a step, or state 0, may have frames of, by the names of a saved run's arrays."""
 
 
 class Journal(SpillFile):
@@ -254,6 +256,14 @@ class JournalTrajectory(AnyTrajectory):
     def returned(self, k: int) -> Frame | None:
         """What the sampler returned in step k, where that was changed."""
         return self._frame("returned", k)
+
+    def start_picture(self) -> Frame | None:
+        """The picture that the run began with."""
+        return self._frame("start_picture", 0)
+
+    def start_noise(self) -> Frame | None:
+        """The noise that the run was given."""
+        return self._frame("start_noise", 0)
 
     def step(self, k: int) -> StepSummary:
         """The summary of step k."""

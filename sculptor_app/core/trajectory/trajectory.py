@@ -29,6 +29,7 @@ class Trajectory(AnyTrajectory):
         spill_folder: Folder of that file; None is the system's folder for temporary files.
         snapshots: What a fork can start from, if the run keeps it; takes a share of the budget.
         journal: What the run is read again from if the process dies; `finish_journal` says that it has not.
+        start_picture, start_noise: What it began with in place of its seed's noise, as in the base class.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class Trajectory(AnyTrajectory):
         spill_folder: Path | None = None,
         snapshots: SnapshotStore | None = None,
         journal: Journal | None = None,
+        start_picture: Frame | None = None,
+        start_noise: Frame | None = None,
     ) -> None:
         channels, height, width = start.shape
         super().__init__(info, levels, (channels, height, width), budget_bytes)
@@ -51,8 +54,11 @@ class Trajectory(AnyTrajectory):
         if journal is not None:
             journal.begin(info, levels, self.shape)
         self._states = [self._frames.append(start)]
+        self._start_picture = self._append_optional(start_picture)
+        self._start_noise = self._append_optional(start_noise)
         if journal is not None:
-            journal.note_step(None, {"states": self._states[0]})
+            began = {"start_picture": self._start_picture, "start_noise": self._start_noise}
+            journal.note_step(None, {"states": self._states[0], **began})
         self._guesses: list[int | None] = [None]
         self._guidance_guesses: list[tuple[int, int] | None] = [None]
         self._returned: list[int | None] = [None]
@@ -202,6 +208,14 @@ class Trajectory(AnyTrajectory):
         pair = self._guidance_guesses[k]
         return None if pair is None else self._frames[pair[which]]
 
+    def start_picture(self) -> Frame | None:
+        """The picture that the run began with."""
+        return None if self._start_picture is None else self._frames[self._start_picture]
+
+    def start_noise(self) -> Frame | None:
+        """The noise that the run was given."""
+        return None if self._start_noise is None else self._frames[self._start_noise]
+
     def step(self, k: int) -> StepSummary:
         """The summary of step k."""
         self._check(k, first=1)
@@ -214,6 +228,7 @@ class Trajectory(AnyTrajectory):
         """Forget all frames and snapshots."""
         with self._lock:
             self._states, self._guesses, self._guidance_guesses, self._returned = [], [], [], []
+            self._start_picture = self._start_noise = None
             self._summaries, self._stages = [], []
         super().close()
 

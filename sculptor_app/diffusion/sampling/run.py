@@ -41,6 +41,7 @@ class PipelineRun:
     Attributes:
         pipeline: with the scheduler of this run.
         request: the request, its LoRAs with the hashes of their files.
+        start: what it starts from; None is the noise of the seed.
 
     Raises:
         RequestError: The model does not take what is asked for, or makes no pictures.
@@ -56,6 +57,7 @@ class PipelineRun:
         watch_guidance: bool = False,
         stop: threading.Event | None = None,
     ) -> None:
+        self.start = start
         self.pipeline: Pipeline = engine.load(request.model, request.device, stop)
         assert engine.device is not None
         self.device = engine.device

@@ -193,7 +193,11 @@ class TrajectoryWriter:
         info = replace(self._run.info, first_step=self.observer.first_step)
         budget = self._budget
         journal = None if budget.journal_folder is None else new_journal(budget.journal_folder)
-        self._trajectory = Trajectory(info, start, levels, budget.budget_bytes, budget.folder, self._snapshots, journal)
+        given = self._run.start
+        self._trajectory = Trajectory(
+            info, start, levels, budget.budget_bytes, budget.folder, self._snapshots, journal,
+            start_picture=None if given is None else given.picture, start_noise=None if given is None else given.noise,
+        )  # fmt: skip
         self._on_start(self._trajectory)
         self._yield(Started(self._trajectory))
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import Parting, RequestError, RunRequest
 from sculptor_app.core.requests.samplers import begins_anywhere, draws_noise
 from sculptor_app.core.texts import translate
@@ -107,15 +108,17 @@ def make_again(
     engine: Engine,
     info: RunInfo,
     stop: threading.Event,
+    start: Start | None = None,
     budget_bytes: int = DEFAULT_BUDGET_BYTES,
     spill_folder: Path | None = None,
     watch_guidance: bool = False,
     journal_folder: Path | None = None,
 ) -> Generator[Event, None, None]:
-    """Events of a run made again from what is told of it: from its seed's noise, and of a fork first what it left.
+    """Events of a run made again from what is told of it, and of a fork first of what it left.
 
     Args:
-        info: of the run; it began with the noise of a seed.
+        info: of the run.
+        start: what it began with, as `start_of` has it; None is the noise of the seed.
         stop, budget_bytes, spill_folder, watch_guidance, journal_folder: As for `sample`, of the run itself.
 
     Raises:
@@ -132,7 +135,7 @@ def make_again(
             } if is_last else {}
         )  # fmt: skip
         if made is None:
-            events = sample(engine, request, stop, **options)
+            events = sample(engine, request, stop, start=start, **options)
         else:
             left = info.forks[number - 1]
             k, state = parted(made, left.step + (left.parting is Parting.NOISED_BACK), left.parting, request.seed)

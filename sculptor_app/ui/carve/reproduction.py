@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.texts import number_text, plural
 from sculptor_app.session.runner import SampleRun
 from sculptor_app.session.session import Session
@@ -53,15 +54,21 @@ class Reproduction(QObject):
     @Slot()
     def start(self) -> None:
         """Begin, with the model that is open unless it was the embedded one's run; or say why it cannot be done."""
+        from sculptor_app.core.pictures.start import start_of
         from sculptor_app.core.trajectory.comparison import why_not_repeatable, with_model
 
         saved = self._shown
         if saved is None:
             return
         info, model = saved.info, self._controls.model
-        if reason := why_not_repeatable(info):
+        try:
+            reason, begun_with = why_not_repeatable(saved), start_of(saved)
+        except SculptorError as error:  # the file is damaged there
+            self._messages.show_error(error, self.tr("The run cannot be made again ({0}: {1})."))
+            return
+        if reason:
             self._messages.show_message(
-                display(reason), self.tr("Only a run that began with the noise of a seed can be made again.")
+                display(reason), self.tr("Only a run whose file has what it began with can be made again.")
             )
             return
         if info.request.loras:
@@ -75,7 +82,7 @@ class Reproduction(QObject):
             return
         self._saved = saved
         told = with_model(info, None if info.request.model is None else model, info.request.device)
-        run = self._run = self._run_control.make_again(told)
+        run = self._run = self._run_control.make_again(told, begun_with)
         run.finished.connect(self._compare)
 
     def shutdown(self) -> None:

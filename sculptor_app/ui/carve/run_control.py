@@ -21,6 +21,7 @@ from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
+    from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.exports.made_with import MadeWith
@@ -110,9 +111,9 @@ class RunControl(QObject):
         """Run a request, from another start than its seed's noise if there is one: see `SamplingRunner.start`."""
         return self._begin(lambda: self._runner.start(request, start))
 
-    def make_again(self, info: RunInfo) -> SampleRun:
-        """Make a run again from what is told of it: see `SamplingRunner.make_again`."""
-        return self._begin(lambda: self._runner.make_again(info))
+    def make_again(self, info: RunInfo, begun_with: Start | None) -> SampleRun:
+        """Make a run again from what is told of it, and what it began with: see `SamplingRunner.make_again`."""
+        return self._begin(lambda: self._runner.make_again(info, begun_with))
 
     def fork(
         self, trajectory: Trajectory, k: int, request: RunRequest, parting: Parting = Parting.OWN_STATE

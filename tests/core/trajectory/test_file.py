@@ -52,6 +52,7 @@ def reopened(folder: Path, trajectory: AnyTrajectory, **options: Any) -> SavedTr
 
 def frames_of(trajectory: AnyTrajectory) -> list[bytes | None]:
     frames = [getattr(trajectory, name)(k) for k in range(trajectory.last + 1) for name in FRAMES]
+    frames += [trajectory.start_picture(), trajectory.start_noise()]
     return [None if frame is None else frame.tobytes() for frame in frames]
 
 
@@ -179,7 +180,7 @@ def test_of_a_damaged_file_what_comes_before_is_whole(tmp_path: Path, bent: int)
     left = opened.cut(bent - 1)
     left.check_frames()
     assert (left.last, left.planned_steps, left.is_complete) == (bent - 1, 8, False)
-    assert frames_of(left) == frames_of(run)[: len(FRAMES) * bent]
+    assert frames_of(left) == [*frames_of(run)[: len(FRAMES) * bent], None, None]
     (tmp_path / "again").mkdir()
     again = reopened(tmp_path / "again", left)
     assert (again.last, again.ended) == (bent - 1, f"its file is damaged after step {bent - 1}")
@@ -247,8 +248,46 @@ def test_other_programs_take_it_apart(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         record = json.loads(archive.read("run.json"))
-    assert (record["schema"], record["info"]["request"]["seed"]) == (SCHEMA, 7)
+    assert (record["schema"], record["info"]["request"]["seed"]) == (1, 7)
     assert record["parts"][0]["sha256"][2] == hashlib.sha256(run.state(2).tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("compact", [False, True])
+@pytest.mark.parametrize("names", [{"start_picture"}, {"start_noise"}, {"start_picture", "start_noise"}])
+def test_what_a_run_began_with_is_kept_to_the_last_bit(tmp_path: Path, names: set[str], compact: bool) -> None:
+    frames = {"start_picture": solid(16, 3) / np.float32(3), "start_noise": made_run().state(0) / np.float32(7)}
+    run = made_run(**{name: frames[name].copy() for name in names})
+    content = content_of(run, compact=compact)
+    read = open_run(saved(tmp_path, content))
+    for name, frame in frames.items():
+        found = getattr(read, name)()
+        if name in names:
+            np.testing.assert_array_equal(found, frame)
+            assert not found.flags.writeable
+        else:
+            assert found is None
+    assert (read.schema, read.is_compact, read.whole_steps()) == (2, compact, 8)
+    assert read.cut(3).part_bytes.keys() == read.part_bytes.keys()
+    place = content.index(frames[min(names)].tobytes())
+    damaged_one = open_run(saved(tmp_path, content[:place] + b"\x01\x02\x03" + content[place + 3 :]))
+    with pytest.raises(TrajectoryFileError, match="what it began with is not what was saved"):
+        damaged_one.check_frames()
+    left = damaged_one.cut(damaged_one.whole_steps())
+    left.check_frames()
+    assert (left.last, left.ended, getattr(left, min(names))()) == (8, "", None)
+
+
+@pytest.mark.parametrize("change", [{"numbers": [1]}, {"dtype": "<f2"}, {"shape": [2, 3, 16, 16], "numbers": [0, 1]}])
+def test_a_beginning_that_is_none_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    content = content_of(made_run(start_picture=solid(16, 3)))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    record = json.loads(members["run.json"])
+    record["parts"][-1] |= change
+    with zipfile.ZipFile(tmp_path / "x.sculpt", "w") as archive:
+        for name, member in (members | {"run.json": json.dumps(record).encode()}).items():
+            archive.writestr(name, member)
+    refused(tmp_path / "x.sculpt")
 
 
 def test_a_file_of_more_than_four_gigabytes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -454,7 +493,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(tmp_path: Path, damage: str) ->
 
 def test_each_reason_has_its_sentence(tmp_path: Path) -> None:
     assert "saved by a later version" in refused(saved(tmp_path, rewritten(set_in("schema", to=SCHEMA + 1))))
-    later = rewritten(lambda record: json.dumps({"format": "sculptor run", "schema": 2}).encode())
+    later = rewritten(lambda record: json.dumps({"format": "sculptor run", "schema": SCHEMA + 1}).encode())
     assert "saved by a later version" in refused(saved(tmp_path, later))
     assert "does not know" in refused(saved(tmp_path, DAMAGES["sampler"]))
     assert "is no run" in refused(saved(tmp_path, b"GIF89a"))
@@ -545,6 +584,20 @@ def test_a_file_of_the_first_schema_is_read_for_ever() -> None:
     of_before.info = replace(of_before.info, forks=forks)
     assert_same(run, replace_created(of_before, run.info.created))
     assert issubclass(TrajectoryFileError, SculptorError)
+
+
+def began_elsewhere() -> Trajectory:
+    """A run of the second schema: one that began with a picture, in a noise that was given."""
+    noise = np.random.default_rng(11).standard_normal((3, 8, 8)).astype(np.float32)
+    return made_run(steps=2, size=8, start_picture=solid(8, 3), start_noise=noise)
+
+
+def test_a_file_of_the_second_schema_is_read_for_ever() -> None:
+    """`write_run` made it of `began_elsewhere`."""
+    run, path = began_elsewhere(), FIXTURE.with_name("schema_2.sculpt")
+    read = open_run(path)
+    assert (read.schema, path.stat().st_size < 20_000) == (2, True)
+    assert_same(read, replace_created(run, read.info.created))
 
 
 def replace_created(run: Trajectory, created: str) -> Trajectory:

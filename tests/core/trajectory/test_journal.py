@@ -17,7 +17,7 @@ from sculptor_app.core.trajectory import array_store, journal
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.journal import Journal, leftovers, new_journal, open_journal
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from tests.helpers.runs import made_run
+from tests.helpers.runs import made_run, solid
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,6 +37,8 @@ def journaled(folder: Path, **made: object) -> tuple[Trajectory, Path]:
 def assert_same(one: AnyTrajectory, other: AnyTrajectory, last: int) -> None:
     """As far as state `last`."""
     assert (one.info, one.levels, one.shape) == (other.info, other.levels, other.shape)
+    for name in ("start_picture", "start_noise"):
+        np.testing.assert_array_equal(getattr(one, name)(), getattr(other, name)())
     for k in range(last + 1):
         for name in ("state", "guess", "guess_unconditional", "guess_conditional", "returned"):
             mine, theirs = getattr(one, name)(k), getattr(other, name)(k)
@@ -46,7 +48,16 @@ def assert_same(one: AnyTrajectory, other: AnyTrajectory, last: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "made", [{}, {"guidance": 3.0}, {"guesses": False}, {"taken": 2}, {"channels": 4, "space": "latents"}]
+    "made",
+    [
+        {},
+        {"guidance": 3.0},
+        {"guesses": False},
+        {"taken": 2},
+        {"channels": 4, "space": "latents"},
+        {"start_picture": solid(16, 3)},
+        {"start_picture": solid(16, 3), "start_noise": solid(16, 3) / 3},
+    ],
 )
 def test_everything_is_read_again(tmp_path: Path, made: dict[str, object]) -> None:
     run, path = journaled(tmp_path, **made)

@@ -12,6 +12,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
 
 from sculptor_app import folders
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.trajectory.file import SavedTrajectory, open_run
 from sculptor_app.core.trajectory.journal import JournalTrajectory, new_journal
 from sculptor_app.exports.animation.options import AnimationOptions
@@ -216,6 +217,34 @@ def test_a_saved_run_is_made_again_and_found_the_same(
     assert f"bit for bit: {made.last + 1} states." in window.panels.messages.message
     assert not isinstance(session.trajectory, SavedTrajectory)
     assert not reproduce.isEnabled()
+
+
+def test_a_run_from_a_picture_is_made_again_out_of_its_file(
+    finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, session, whole = finished.window, finished.session, finished.session.trajectory
+    start = Start(np.clip(whole.state(whole.last), -1, 1), first_step=3, origin="bust.jpg")
+    window.panels.run_control.sample(whole.info.request, lambda engine, request: start)
+    finished.wait_for_end()
+    made = session.trajectory
+    assert (made.last, made.info.origin) == (whole.planned_steps - 2, "bust.jpg")
+    write_sculpt(tmp_path / "kept.sculpt", made)
+    open_by_menu(finished, tmp_path / "kept.sculpt", monkeypatch)
+    window.bench.menus.actions["reproduce"].trigger()
+    finished.qtbot.waitUntil(lambda: "The same as the saved run" in window.panels.messages.message, timeout=RUN_MS)
+    assert f"bit for bit: {made.last + 1} states." in window.panels.messages.message
+    assert session.trajectory.info.title == made.info.title
+
+
+def test_a_beginning_that_is_damaged_is_told(finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.full(finished.session.trajectory.shape, 0.123, np.float32)
+    path = tmp_path / "kept.sculpt"
+    write_sculpt(path, made_run(steps=3, size=picture.shape[1], start_picture=picture))
+    path.write_bytes(path.read_bytes().replace(picture.tobytes(), picture.tobytes()[::-1]))
+    open_by_menu(finished, path, monkeypatch)
+    shown, messages = finished.session.trajectory, finished.window.panels.messages
+    assert (shown.last, shown.is_complete) == (3, True)
+    assert "what it began with is not what was saved" in messages.message
 
 
 def test_a_run_that_parts_says_where(finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
