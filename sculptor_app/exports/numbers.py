@@ -64,9 +64,17 @@ _CONTENT_COLUMNS = {
     "of the last guess, -1 to 1; of a finished run"
     for band in BANDS
 }
+_COURSE_COLUMNS = {
+    "guidance cosine (with the step before)": "of the guidance direction with that of the step before, -1 to 1",
+    **{
+        f"{source} distance (rms per element, to the end)": f"root mean square of the {words} less the picture at the "
+        "end, in the units of the frames; of a finished run"
+        for source, words in (("state", "noisy state, divided by its level's scale,"), ("guess", "guess"))
+    },
+}
 _TEXTS = ("phase", "drowned bands (of the finished picture)", "form", "material", "noise")
 """Columns that hold words."""
-_UNITS = _FIXED | _BAND_COLUMNS | _NOISE_COLUMNS | _GUIDANCE_COLUMN | _CONTENT_COLUMNS
+_UNITS = _FIXED | _BAND_COLUMNS | _NOISE_COLUMNS | _GUIDANCE_COLUMN | _CONTENT_COLUMNS | _COURSE_COLUMNS
 COLUMNS = tuple(_UNITS)
 """Names of the columns, with units.
 
@@ -316,13 +324,14 @@ def _grid_rows(grid: RunGrid, all_measures: list[RunMeasures]) -> Iterator[list[
 def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[list[object]]:
     """The rows under COLUMNS: one per state, 0 to the last that is measured."""
     last = min(trajectory.last, measures.last)
-    energies, norms = [measures.energies(source) for source in _SOURCES], measures.guidance_norms()
+    energies, guidance = [measures.energies(source) for source in _SOURCES], measures.guidance()
+    distances = measures.distances()
     clean = measures.spectrum("state", last) if last == trajectory.planned_steps else None
     correlations = measures.correlations() if measures.is_complete else np.full((last + 1, len(BANDS)), np.nan)
     for k in range(last + 1):
         powers = [_cell(float(value)) for table in energies for value in table[k]]
-        powers += [*_noise_cells(clean, trajectory.levels[k]), _cell(float(norms[k]))]
-        powers += [_cell(float(value)) for value in correlations[k]]
+        powers += [*_noise_cells(clean, trajectory.levels[k]), _cell(float(guidance[k, 0]))]
+        powers += [_cell(float(value)) for value in (*correlations[k], guidance[k, 1], *distances[k])]
         after = _cell(trajectory.levels[k].snr)
         if k == 0:
             yield [0, "", "", "", after, "", *powers]

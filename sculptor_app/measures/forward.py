@@ -65,6 +65,11 @@ class ForwardMeasures(RunMeasures):
         self._powers = {"state": states, "guess": guesses}
         for source, powers in self._powers.items():
             self._energies[source][:] = [band_energies(replace(clean, power=power)) for power in powers]
+        of_both = (picture, picture), (noise, noise), (picture, noise)
+        pp, nn, pn = (float(np.mean(one * other, dtype=np.float64)) for one, other in of_both)
+        less, noisy = (a - 1)[:, 0], s[:, 0]
+        self._distances[:, 0] = np.sqrt(np.maximum(less**2 * pp + noisy**2 * nn + 2 * less * noisy * pn, 0))
+        self._distances[1:, 1] = 0
         self._last = len(levels) - 1
 
 

@@ -152,8 +152,15 @@ _MEASURES = (
         ).format(LEAST_CORRELATION)),
     Term("drowns", translate("glossary", "Drowns, comes out of the noise"), translate(
         "glossary", "Where the noise grows stronger than a band of the picture, or the other way round.")),
-    Term("guidance-norm", translate("glossary", "Norm of the guidance"), translate(
-        "glossary", "How long the guidance direction of a step is, over all pixels; a column of saved numbers.")),
+    Term("distance", translate("glossary", "Distance from the finished picture"), translate(
+        "glossary", "How far a guess, or a noisy state, is from the picture at the end, over all its values. It is "
+        "known when a run is over: the guess comes near long before the state does.")),
+    Term("guidance-norm", translate("glossary", "Strength of the guidance"), translate(
+        "glossary", "How long the guidance direction of a step is, over all values: where it is large, form and "
+        "material, or the prompt, make a difference.")),
+    Term("guidance-cosine", translate("glossary", "Turning of the guidance"), translate(
+        "glossary", "Whether the guidance pulls where it pulled in the step before: the cosine of the angle between "
+        "the two. 1 is the same direction, 0 has nothing to do with it.")),
     Term("psnr", translate("glossary", "Peak signal-to-noise ratio (dB)"), translate(
         "glossary", "How near one picture comes to another; above 40 dB eyes see hardly any difference, and each 20 dB "
         "are a tenth of the error.")),

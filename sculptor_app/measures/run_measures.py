@@ -22,6 +22,10 @@ from sculptor_app.measures.spectrum import BANDS, Content, Spectrum, Window, ban
 Source = Literal["state", "guess"]
 SOURCES: tuple[Source, ...] = ("state", "guess")
 Floats = NDArray[np.float64]
+Values = NDArray[np.float32]
+MOST_SAMPLED_BYTES, LEAST_SAMPLED = 32 * 2**20, 4096
+"""What is kept of a run's frames until the end is known, and the least number of a frame's values; of so many the root
+mean square is off by some 3 %."""
 
 
 class RunMeasures:
@@ -45,7 +49,11 @@ class RunMeasures:
         self._last = -1
         rows = planned_steps + 1
         self._energies = {source: np.full((rows, len(BANDS)), np.nan) for source in SOURCES}
-        self._guidance_norms = np.full(rows, np.nan)
+        self._guidance = np.full((rows, 2), np.nan)  # norm and cosine
+        self._direction: Frame | None = None  # of the guidance, at the newest step
+        self._distances = np.full((rows, len(SOURCES)), np.nan)
+        self._samples: list[tuple[Values, Values | None]] = []  # of the values of each state and guess, until the end
+        self._sampled = np.empty(0, np.int64)  # which values those are
         self._powers: dict[Source, Floats] = {}
         self._contents: list[Content | None] = []  # of the guesses; for 1,000 steps of 1024x1024 pixels 19 MB
         self._correlated: tuple[int, Floats] = (-1, np.empty((0, len(BANDS))))
@@ -73,19 +81,26 @@ class RunMeasures:
         self._expect(trajectory.planned_steps)
         for k in range(self._last + 1, trajectory.last + 1):
             self.append(trajectory, k)
+        if self.is_complete and self._samples:  # its last step was measured before that was known to be the last
+            self._measure_distances()
 
     def append(self, trajectory: AnyTrajectory, k: int) -> None:
         """Measure state k and its guess; `ValueError` if k is not the next state."""
         if k != self._last + 1 or k > self.planned_steps:
             raise ValueError(f"state {k} was to be measured; the next is {self._last + 1} of {self.planned_steps}")
-        self._write("state", k, trajectory.state(k), trajectory.levels[k].scale)
+        state, scale = trajectory.state(k), trajectory.levels[k].scale
+        self._write("state", k, state, scale)
         guess, content = trajectory.guess(k), None
         if guess is not None:
             content = self._write("guess", k, guess, 1.0, self._keeps_contents)
         self._contents.append(content)
+        self._sample(state, scale, guess)
+        direction = guidance_direction(trajectory, k)
+        self._guidance[k] = _norm(direction), _cosine(direction, self._direction)
+        self._direction = direction
         if k == self.planned_steps:  # here, in the thread that appends, and not when they are drawn
             self._correlated = (k, self._correlations(k))
-        self._guidance_norms[k] = guidance_norm(trajectory, k)
+            self._measure_distances()
         self._last = k
 
     def energies(self, source: Source) -> Floats:
@@ -101,11 +116,30 @@ class RunMeasures:
         rows.flags.writeable = False
         return rows
 
-    def guidance_norms(self) -> Floats:
-        """`guidance_norm` of all steps so far, (last + 1,), read-only; NaN where there is none, always at state 0."""
-        norms = self._guidance_norms[: self._last + 1]
-        norms.flags.writeable = False
-        return norms
+    def guidance(self) -> Floats:
+        """How long the guidance direction of each step so far is, and its cosine with that of the step before.
+
+        Returns:
+            (last + 1, 2), read-only: the root mean square over all elements of the conditional guess less the
+            unconditional one, in the units of the frames, and the cosine, -1 to 1. NaN
+            where the run did not keep both guesses, and always at state 0.
+        """
+        rows = self._guidance[: self._last + 1]
+        rows.flags.writeable = False
+        return rows
+
+    def distances(self) -> Floats:
+        """How far every state and every guess is from the picture at the end: the root mean square over all elements.
+
+        Of runs whose frames would fill MOST_SAMPLED_BYTES it is estimated from a random part of the elements.
+
+        Returns:
+            (last + 1, 2), in the order of SOURCES, in the units of the frames (black to white is 2), read-only; NaN
+            where there is no guess, and as long as the run is not complete.
+        """
+        rows = self._distances[: self._last + 1]
+        rows.flags.writeable = False
+        return rows
 
     def spectrum(self, source: Source, k: int) -> Spectrum | None:
         """Spectrum of state k, or of the guess of step k, None if it has none; `IndexError` if not measured yet."""
@@ -148,7 +182,24 @@ class RunMeasures:
     def release_contents(self) -> None:
         """Forget the bands' contents, which only further steps would need; their correlations stay."""
         self._correlated = (self._last, self.correlations())
-        self._contents = []
+        self._contents, self._samples, self._direction = [], [], None
+
+    def _sample(self, state: Frame, scale: float, guess: Frame | None) -> None:
+        """Keep values of the newest state and guess: what the distances are measured on when the end is known."""
+        if not self._samples:
+            most = max(LEAST_SAMPLED, MOST_SAMPLED_BYTES // (8 * (self.planned_steps + 1)))
+            chosen = np.random.default_rng(0).permutation(state.size)[:most]
+            self._sampled = np.sort(chosen)
+        values = state.reshape(-1)[self._sampled] / np.float32(scale)
+        self._samples.append((values, None if guess is None else guess.reshape(-1)[self._sampled]))
+
+    def _measure_distances(self) -> None:
+        """Those of a whole run; the picture at its end is the last guess, or the last state where there is none."""
+        state, guess = self._samples[-1]
+        end = state if guess is None else guess
+        for k, (state, guess) in enumerate(self._samples):
+            self._distances[k] = _norm(state - end), _norm(None if guess is None else guess - end)
+        self._samples, self._direction = [], None
 
     def _correlations(self, last: int) -> Floats:
         """Those with the guess of step `last`, of the steps up to there."""
@@ -164,8 +215,9 @@ class RunMeasures:
     def _expect(self, steps: int) -> None:
         """Make room for more rows, as a run needs whose steps are counted as they come."""
         self.planned_steps = steps
-        missing = max(0, steps + 1 - len(self._guidance_norms))
-        self._guidance_norms = np.concatenate([self._guidance_norms, np.full(missing, np.nan)])
+        missing = max(0, steps + 1 - len(self._guidance))
+        self._guidance = np.concatenate([self._guidance, np.full((missing, 2), np.nan)])
+        self._distances = np.concatenate([self._distances, np.full((missing, len(SOURCES)), np.nan)])
         for table in (self._energies, self._powers):
             for source, rows in table.items():
                 if len(rows) <= steps:
@@ -200,16 +252,19 @@ def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return min(1.0, max(-1.0, dot / math.sqrt(own * others))) if own > 0 and others > 0 else math.nan
 
 
-def guidance_norm(trajectory: AnyTrajectory, k: int) -> float:
-    """Root mean square, over all elements, of the conditional guess of step k less the unconditional one.
-
-    In the units of the frames; NaN where a run did not keep both guesses, and for k = 0.
-    """
+def guidance_direction(trajectory: AnyTrajectory, k: int) -> Frame | None:
+    """The conditional guess of step k less the unconditional one; None where there are not both, and for k = 0."""
     pair = guidance_guesses(trajectory, k)
-    if pair is None:
-        return math.nan
-    unconditional, conditional = pair
-    return math.sqrt(float(np.mean(np.square(conditional - unconditional), dtype=np.float64)))
+    return None if pair is None else pair[1] - pair[0]
+
+
+def _norm(frame: Frame | None) -> float:
+    """Root mean square over all elements; NaN of nothing."""
+    return math.nan if frame is None else math.sqrt(float(np.mean(np.square(frame), dtype=np.float64)))
+
+
+def _cosine(one: Frame | None, other: Frame | None) -> float:
+    return math.nan if one is None or other is None else _correlation(one.ravel(), other.ravel())
 
 
 def measured(events: Generator[Any, None, None], window: Window = "hann") -> Iterator[Any]:

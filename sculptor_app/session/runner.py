@@ -157,6 +157,7 @@ class SamplingRunner(QObject):
         loading: a `LoadingProgress`, whoever the model is loaded for.
         planned: the request that was asked about and the noise levels of its states.
         plan_refused: that request and the error, where its run would end without a picture.
+        schedules: the request that was asked about, and the levels of its states under other samplers, by their names.
         started: a SampleRun, of which state 0 is there.
         finished: a run, after its own signal.
         cancelled: the same.
@@ -168,6 +169,7 @@ class SamplingRunner(QObject):
     loading = Signal(object)
     planned = Signal(object, object)
     plan_refused = Signal(object, object)
+    schedules = Signal(object, object)
     started = Signal(object)
     finished = Signal(object)
     cancelled = Signal(object)
@@ -183,6 +185,7 @@ class SamplingRunner(QObject):
         self._waiting: tuple[ModelRun, Job] | None = None
         self._plan_wanted: RunRequest | None = None
         self._plan_asked: RunRequest | None = None  # the one that is being planned
+        self._schedules_wanted: RunRequest | None = None
         self.engine: Engine | None = None
         # Weak, as a run holds its trajectory, which goes with the last view of it.
         self._newest: Callable[[], ModelRun | None] = lambda: None  # the run that was asked for last
@@ -314,10 +317,15 @@ class SamplingRunner(QObject):
         self._plan_wanted = request
         self._plan_next()
 
+    def compare_schedules(self, request: RunRequest) -> None:
+        """Ask for the noise levels of a request under other samplers; answered by `schedules` when no run goes on."""
+        self._schedules_wanted = request
+        self._plan_next()
+
     @Slot()
     def shutdown(self) -> None:
         """Cancel what runs and wait for the thread; nothing is emitted for items that come after this."""
-        self._waiting = self._plan_wanted = None
+        self._waiting = self._plan_wanted = self._schedules_wanted = None
         self._jobs.shutdown()
 
     # In the worker thread ---------------------------------------------------------------------------------------------
@@ -437,7 +445,10 @@ class SamplingRunner(QObject):
             self._plan_next()
 
     def _plan_next(self) -> None:
-        if self._plan_wanted is None or not self._ready or self._jobs.is_busy:
+        if not self._ready or self._jobs.is_busy:
+            return
+        if self._plan_wanted is None:
+            self._compare_next()
             return
         request = self._plan_asked = self._plan_wanted
         self._plan_wanted = None
@@ -445,6 +456,22 @@ class SamplingRunner(QObject):
         run.produced.connect(self._take_plan)
         run.failed.connect(self._take_plan_failure)
         self._jobs.start(self._planning_job(request), run)
+
+    def _compare_next(self) -> None:
+        request, self._schedules_wanted = self._schedules_wanted, None
+        if request is None:
+            return
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            yield request, self._made_engine().schedules(request)
+
+        run = Run()
+        run.produced.connect(self._take_schedules)
+        self._jobs.start(job, run)
+
+    @Slot(object)
+    def _take_schedules(self, found: tuple[RunRequest, dict[str, tuple[NoiseLevel, ...]]]) -> None:
+        self.schedules.emit(*found)
 
     @Slot(object)
     def _take_plan(self, plan: _Planned) -> None:

@@ -74,7 +74,7 @@ def test_what_is_not_there_is_an_empty_cell(tmp_path: Path) -> None:
 
 def test_columns_name_their_units() -> None:
     assert all("(" in name for name in COLUMNS if name not in ("step", "phase", "timestep"))
-    assert len(COLUMNS) == 6 + 8 + 2 + 1 + 4
+    assert len(COLUMNS) == 6 + 8 + 2 + 1 + 4 + 3
 
 
 def described(**changes: Any) -> Any:

@@ -28,7 +28,7 @@ from sculptor_app.measures.spectrum import (
     radial_cross,
     radial_psd,
 )
-from tests.helpers.runs import made_run
+from tests.helpers.runs import made_run, solid
 
 COSINE = cosine_levels(50)
 EXPLODING = (*(NoiseLevel(1.0, float(sigma)) for sigma in np.geomspace(80, 0.02, 9)), CLEAN)
@@ -196,3 +196,13 @@ def test_a_finished_run_of_a_model_has_its_crossovers_too() -> None:
     assert [step for step in steps if step is not None] == sorted(step for step in steps if step is not None)
     borders = [noise_floor_cutoff(clean, level) or math.inf for level in trajectory.levels]
     assert borders == sorted(borders)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_distances_of_a_forward_process_are_those_of_its_frames(fresh: bool) -> None:
+    run = run_forward_process(solid(16), "x", steps=6, fresh=fresh)
+    found = ForwardMeasures.of(run).distances()
+    for k in range(7):
+        away = run.state(k) / run.levels[k].scale - run.state(6)
+        assert found[k, 0] == pytest.approx(math.sqrt(float(np.mean(np.square(away)))), rel=1e-4, abs=1e-5)
+    np.testing.assert_allclose(found[1:, 1], 0, atol=1e-6)

@@ -1,5 +1,6 @@
 """The measures of a run while it grows."""
 
+import math
 import threading
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
+from sculptor_app.measures import run_measures
 from sculptor_app.measures.run_measures import RunMeasures, measured
 from sculptor_app.measures.spectrum import BANDS, MOST_CONTENT, band_contents, band_energies, frame_spectrum
 from tests.diffusion.gaussian import field_power, gaussian_pipeline, posterior_mean
-from tests.helpers.runs import cosine_levels, made_run
+from tests.helpers.runs import cosine_levels, made_run, solid
 
 
 def gaussian_events(folder: Path, steps: int = 50) -> list[object]:
@@ -304,3 +306,61 @@ def test_measured_fills_every_event_and_closes_its_source(tmp_path: Path) -> Non
     assert next(wrapped).measures.last == 0
     wrapped.close()
     assert closed == [True]
+
+
+def test_distances_are_those_from_the_last_guess() -> None:
+    """The guesses of the made run are its picture times 0.2 + 0.8 k / N."""
+    run = made_run(steps=4)
+    measures, size = RunMeasures.of(run), math.sqrt(float(np.mean(np.square(solid(16), dtype=np.float64))))
+    found = measures.distances()
+    assert found.shape == (5, 2)
+    assert np.isnan(found[0, 1])
+    np.testing.assert_allclose(found[1:, 1], [0.6 * size, 0.4 * size, 0.2 * size, 0], atol=1e-6)
+    for k in range(5):
+        away = run.state(k) / run.levels[k].scale - run.guess(4)
+        assert found[k, 0] == pytest.approx(math.sqrt(float(np.mean(np.square(away)))), rel=1e-5, abs=1e-6)
+    with pytest.raises(ValueError, match="read-only"):
+        found[0, 0] = 1
+
+
+def test_distances_wait_for_the_end_and_need_no_guess() -> None:
+    assert np.isnan(RunMeasures.of(made_run(steps=4, taken=3)).distances()).all()
+    found = RunMeasures.of(made_run(steps=4, guesses=False)).distances()
+    assert found[4, 0] == 0
+    assert np.isnan(found[:, 1]).all()
+
+
+def test_of_long_runs_distances_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = made_run(steps=6, size=64, fresh_noise=True)
+    exact = RunMeasures.of(run).distances()
+    monkeypatch.setattr(run_measures, "MOST_SAMPLED_BYTES", 1)
+    found = RunMeasures.of(run).distances()
+    assert not np.array_equal(found, exact, equal_nan=True)
+    np.testing.assert_allclose(found, exact, rtol=0.06, atol=1e-6)
+
+
+def test_a_run_that_turns_out_shorter_has_its_distances() -> None:
+    run = made_run(steps=4, taken=3)
+    measures = RunMeasures.of(run)
+    run.plan_again(3)
+    measures.catch_up(run)
+    np.testing.assert_array_equal(measures.distances()[3], [measures.distances()[3, 0], 0])
+    assert np.isfinite(measures.distances()[1:]).all()
+
+
+def test_guidance_is_told_by_length_and_direction() -> None:
+    """A direction that turns by a known angle, and grows."""
+    run = made_run(steps=3, size=8, guidance=2.0)
+    lengths, angles = [0.0, 0.5, 1.0, 2.0], [0.0, 0.0, 0.6, 0.9]
+    axes = np.eye(2, 3 * 8 * 8, dtype=np.float32) * np.float32(math.sqrt(3 * 8 * 8))
+    directions = [
+        (length * (math.cos(angle) * axes[0] + math.sin(angle) * axes[1])).reshape(3, 8, 8).astype(np.float32)
+        for length, angle in zip(lengths, angles, strict=True)
+    ]
+    run.guess_unconditional = lambda k: None if k == 0 else np.zeros((3, 8, 8), np.float32)
+    run.guess_conditional = lambda k: None if k == 0 else directions[k]
+    found = RunMeasures.of(run).guidance()
+    np.testing.assert_allclose(found[1:, 0], lengths[1:], rtol=1e-5)
+    np.testing.assert_allclose(found[2:, 1], [math.cos(0.6), math.cos(0.3)], rtol=1e-5)
+    assert np.isnan(found[0]).all()
+    assert np.isnan(found[1, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import threading
@@ -199,6 +200,20 @@ class Engine:
             return planned_levels(self.scheduler(request), request, self._loaded(request))
         except UnknownSchedulerError as error:
             raise PlanUnknown(error.args[0]) from error
+
+    def schedules(self, request: RunRequest) -> dict[str, tuple[NoiseLevel, ...]]:
+        """Noise levels of a request's states under each other sampler that the loaded model takes, by their names.
+
+        Samplers of which that cannot be told are left out; all, if the model is not the one that is loaded.
+        """
+        pipeline = self._loaded(request)
+        found: dict[str, tuple[NoiseLevel, ...]] = {}
+        for each in () if pipeline is None else samplers_for(pipeline, self.settings):
+            if each in (request.sampler, OWN_SAMPLER):
+                continue
+            with contextlib.suppress(SculptorError):
+                found[SAMPLERS[each].label] = self.plan(replace(request, sampler=each))
+        return found
 
     def check_plan(self, request: RunRequest) -> None:
         """Refuse settings at which the sampler's steps give no picture; the `RequestError` names samplers that work."""

@@ -311,6 +311,14 @@ def whole_ticks(low: float, high: float, at_most: int) -> list[int]:
     return []
 
 
+def decimal_ticks(low: float, high: float, at_most: int) -> list[float]:
+    """Numbers in [low, high] that are multiples of 1, 2 or 5 times a power of ten, however small, at most so many."""
+    if not high > low:
+        return []
+    scale = 10.0 ** (3 - math.floor(math.log10(high - low)))  # so that there are some thousands of whole ones
+    return [each / scale for each in whole_ticks(low * scale, high * scale, at_most)]
+
+
 def power_ticks(low: float, high: float, at_most: int) -> list[float]:
     """Powers of ten to name on [low, high]: whole ones, or halves, fifths and tenths where there is room for no two.
 

@@ -13,11 +13,11 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.ui.plots.canvas import Canvas
 from sculptor_app.ui.theme import fonts, theme
-from sculptor_app.ui.widgets.basics import ElidedLabel, Subject, paint_frame
+from sculptor_app.ui.widgets.basics import ElidedLabel, Subject, give_menu, paint_frame
 from sculptor_app.ui.widgets.timeline_paint import spread
 
 
@@ -43,13 +43,26 @@ class Chart(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(4)
-        self._column.addWidget(self.title)
+        self._head = QHBoxLayout()
+        self._head.setSpacing(4)
+        self._head.addWidget(self.title, 1)
+        self._column.addLayout(self._head)
         self._column.addWidget(self.canvas, 1)
         self._column.addWidget(self.caption)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.canvas.tooltip_text = self._tooltip_text
         self.canvas.view.sigResized.connect(self._place_empty)
         theme().changed.connect(self.dress)
+
+    def offer(self, menu: QMenu) -> None:
+        """Give the title a button that opens a menu: what can be plotted in its place."""
+        button = QToolButton(self)
+        button.setText(self.tr("Curves"))
+        button.setToolTip(self.tr("What is plotted over the steps"))
+        button.setProperty("kind", "small")
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        give_menu(button, menu)
+        self._head.addWidget(button)
 
     term = ""
     """Key of what it plots in the glossary."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QActionGroup
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.ui.theme import fonts
@@ -14,20 +15,26 @@ from sculptor_app.ui.widgets.folding import BUTTON_PX, FoldingPanel
 from sculptor_app.ui.widgets.names import display, explained, settled_notes, settled_text
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
 
+    from sculptor_app.core.requests.request import RunRequest
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.levels import NoiseLevel
     from sculptor_app.measures.run_measures import RunMeasures, Source
     from sculptor_app.measures.spectrum import Spectrum
     from sculptor_app.session.session import Session
     from sculptor_app.ui.plots.band_plot import BandPlot
+    from sculptor_app.ui.plots.course_plot import CoursePlot
     from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
     from sculptor_app.ui.widgets.frame_clock import FrameClock
 
 GUESS: Source = "guess"
 STATE: Source = "state"
 BANDS, SPECTRUM = "bands", "spectrum"
+ENERGY = "energy"
+"""What is plotted over the steps at first; everything else is a kind of `measures.course.COURSES`."""
 CLEAN_SNR = 100
 """A last state with less noise than this is taken for the picture itself."""
 
@@ -43,6 +50,7 @@ class PlotsPanel(QWidget):
 
     step_requested = Signal(int)  # a step was pointed at in a plot
     loaded = Signal()  # the plots are there
+    schedules_wanted = Signal(object)  # what levels other samplers would take for this request is to be shown
     more_due = Signal()  # one of the plots has been drawn, the other one is to be drawn next
 
     def __init__(
@@ -53,6 +61,11 @@ class PlotsPanel(QWidget):
         self._sources = sources
         self.source = sources[0]
         self.band_plot: BandPlot | None = None
+        self.course_plot: CoursePlot | None = None
+        self.course = ENERGY  # what is plotted over the steps: the energies, or a kind of COURSES
+        self._courses = QActionGroup(self)
+        self._scheduled: RunRequest | None = None  # whose schedules are known, or were asked for
+        self._schedules: tuple[tuple[str, np.ndarray], ...] = ()  # its SNR under other samplers, by their names
         self.spectrum_plot: SpectrumPlot | None = None
         self._plotted = -1  # newest step in the curves of the bands
         self._ended = -1  # newest step when the ends of the phases were looked up: the plot keeps curves that stay
@@ -102,22 +115,80 @@ class PlotsPanel(QWidget):
         if self.band_plot is not None:
             return
         from sculptor_app.ui.plots.band_plot import BandPlot
+        from sculptor_app.ui.plots.course_plot import CoursePlot
         from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
 
         self._column.removeWidget(self._waiting)
         self._waiting.deleteLater()
         self.band_plot, self.spectrum_plot = BandPlot(self), SpectrumPlot(self)
-        for plot in (self.band_plot, self.spectrum_plot):
+        self.course_plot = CoursePlot(self)
+        menu = self._make_course_menu()
+        self.band_plot.offer(menu)
+        self.course_plot.offer(menu)
+        for plot in (self.band_plot, self.course_plot, self.spectrum_plot):
             plot.counts_layers = self._session.into_noise
         self.spectrum_plot.has_floor = self.source == STATE
         self.spectrum_plot.clear()
-        self._column.addWidget(self.band_plot, 1)
-        self._column.addWidget(self.spectrum_plot, 1)
+        for plot in (self.band_plot, self.course_plot, self.spectrum_plot):
+            self._column.addWidget(plot, 1)
+        self.course_plot.hide()
         self.band_plot.step_requested.connect(self.step_requested)
+        self.course_plot.step_requested.connect(self.step_requested)
         self._say_why_empty()
         self.loaded.emit()
         if self._session.trajectory is not None:
             self.show_trajectory()
+
+    def _make_course_menu(self) -> QMenu:
+        """The energies and the kinds of COURSES, one of them chosen."""
+        from sculptor_app.measures.course import COURSES
+
+        menu = QMenu(self)
+        rows = [(ENERGY, self.tr("Energy per band"))]
+        rows += [
+            (kind.key, display(kind.title)) for kind in COURSES.values()
+            if kind.has_noise_alone or not self._session.into_noise
+        ]  # fmt: skip
+        for key, text in rows:
+            action = menu.addAction(text)
+            action.setCheckable(True)
+            action.setChecked(key == self.course)
+            action.setData(key)
+            self._courses.addAction(action)
+        self._courses.triggered.connect(lambda action: self.set_course(action.data()))
+        return menu
+
+    def set_course(self, key: str) -> None:
+        """Plot the energies over the steps, or a kind of COURSES."""
+        from sculptor_app.measures.course import COURSES
+
+        self.course = key
+        if self.band_plot is None or self.course_plot is None:
+            return
+        for action in self._courses.actions():
+            action.setChecked(action.data() == key)
+        self.band_plot.setVisible(key == ENERGY)
+        self.course_plot.setVisible(key != ENERGY)
+        if key != ENERGY:
+            self.course_plot.set_kind(COURSES[key])
+        self._plot_again()
+
+    def _ask_for_schedules(self, trajectory: AnyTrajectory) -> None:
+        """Once for each run of a model, when they are to be seen; one that began with a picture has none to compare."""
+        info = trajectory.info
+        if self.course == "noise" and info.is_of_a_model and info.first_step == 1 and info.request != self._scheduled:
+            self._scheduled, self._schedules = info.request, ()
+            self.schedules_wanted.emit(info.request)
+
+    @Slot(object, object)
+    def set_schedules(self, request: RunRequest, schedules: Mapping[str, Sequence[NoiseLevel]]) -> None:
+        """The noise levels that other samplers would take for a request, by their names."""
+        if request != self._scheduled:
+            return
+        from sculptor_app.measures.course import snr_and_sigma
+
+        self._schedules = tuple((name, snr_and_sigma(levels)[:, 0]) for name, levels in schedules.items())
+        self._mark_again()
 
     def follow(self, views: FrameClock, own: FrameClock) -> None:
         """Draw when these clocks are due: that of the session's other views, and one of the plots' own.
@@ -186,12 +257,14 @@ class PlotsPanel(QWidget):
 
     def _plot_again(self) -> None:
         trajectory = self._session.trajectory
-        if self.band_plot is None or self.spectrum_plot is None or trajectory is None:
+        if self.band_plot is None or self.course_plot is None or self.spectrum_plot is None or trajectory is None:
             return
         self._plotted = self._ended = -1
         self.spectrum_plot.has_floor = self.source == STATE
         self.spectrum_plot.clear()
         self.band_plot.set_plan(self._session.spans, trajectory.planned_steps)
+        self.course_plot.set_plan(self._session.spans, trajectory.planned_steps)
+        self._ask_for_schedules(trajectory)
         self._say_why_empty()
         self._drawn, self._next = {}, BANDS
         self.draw()
@@ -201,8 +274,10 @@ class PlotsPanel(QWidget):
         """Shade the phases of a run that has not been made."""
         from sculptor_app.core.trajectory.levels import phase_spans
 
-        if self.band_plot is not None and self._session.trajectory is None:
-            self.band_plot.set_plan(phase_spans(levels), len(levels) - 1)
+        if self._session.trajectory is None:
+            for plot in (self.band_plot, self.course_plot):
+                if plot is not None:
+                    plot.set_plan(phase_spans(levels), len(levels) - 1)
 
     @Slot()
     def draw(self) -> None:
@@ -220,7 +295,9 @@ class PlotsPanel(QWidget):
         name = self._next if self._next in stale else stale[0]
         self._next = SPECTRUM if name == BANDS else BANDS
         self._drawn[name] = wanted
-        if name == BANDS:
+        if name == BANDS and self.course != ENERGY and self.course_plot is not None:
+            self._draw_course(self.course_plot, trajectory, measures, wanted[0])
+        elif name == BANDS:
             self._draw_bands(self.band_plot, trajectory, measures, wanted[0])
         else:
             self._draw_spectrum(self.spectrum_plot, trajectory, measures, wanted[0])
@@ -257,6 +334,29 @@ class PlotsPanel(QWidget):
                 plot.set_noise_floor(self._in_order(noise_floors(measures, trajectory.levels)))
             self._draw_compared(plot, trajectory, measures)
         plot.set_step(step)
+
+    def _draw_course(self, plot: CoursePlot, trajectory: AnyTrajectory, measures: RunMeasures, step: int) -> None:
+        if measures.last != self._plotted:
+            self._plotted = measures.last
+            if plot.planned != trajectory.planned_steps:
+                plot.set_plan(self._session.spans, trajectory.planned_steps)
+            plot.set_empty_text(self._why_no_course(trajectory, measures))
+            plot.set_values(self._in_order(plot.kind.values(trajectory, measures)))
+            is_of_levels = plot.kind.key == "noise" and not self._session.into_noise
+            is_known = is_of_levels and trajectory.info.request == self._scheduled
+            plot.set_behind(self._schedules if is_known else ())
+        plot.set_step(step)
+
+    def _why_no_course(self, trajectory: AnyTrajectory, measures: RunMeasures) -> str:
+        """Why there may be nothing to plot of a run that has steps."""
+        kind = self.course_plot.kind if self.course_plot is not None else None
+        if kind is None or kind.key == "noise":
+            return self.tr("The noise levels of this run are not known.")
+        if kind.key == "distance":
+            return self.tr("The distances are known when the run is over.")
+        from sculptor_app.measures.pictures import why_no_guidance_guesses
+
+        return display(why_no_guidance_guesses(trajectory, trajectory.last)) if trajectory.last > 0 else ""
 
     def _draw_compared(self, plot: BandPlot, trajectory: AnyTrajectory, measures: RunMeasures) -> None:
         """The energies of the run that is compared with this one, where they are in the same units."""
@@ -314,7 +414,7 @@ class PlotsPanel(QWidget):
             text = self.tr("The picture is on its way…")
         elif self._is_busy:
             text = self.tr("The run is on its way…")
-        for plot in (self.band_plot, self.spectrum_plot):
+        for plot in (self.band_plot, self.course_plot, self.spectrum_plot):
             if plot is not None:
                 plot.set_empty_text(text)
 

@@ -202,6 +202,8 @@ class Workbench(QObject):
         self.presenter.clock.due.connect(self._show_status)
         self.presenter.clock.due.connect(run_control.show_progress)
         plots.step_requested.connect(session.go_to)
+        plots.schedules_wanted.connect(panels.runner.compare_schedules)
+        panels.runner.schedules.connect(plots.set_schedules)
         plots.loaded.connect(run_control.plan)
         session.runs_before_changed.connect(self._show_way_back)
         self.stage.title.set_menu(self.menus.runs)

@@ -160,10 +160,10 @@ def test_of_a_decoded_run_the_latents_are_saved(tmp_path: Path) -> None:
 def test_its_measures_are_those_of_the_run(tmp_path: Path) -> None:
     run = made_run(guidance=3.0)
     read, own = RunMeasures.of(reopened(tmp_path, run)), RunMeasures.of(run)
-    for measured in ("energies", "correlations", "guidance_norms"):
+    for measured in ("energies", "correlations", "guidance", "distances"):
         arguments = ("guess",) if measured == "energies" else ()
         np.testing.assert_array_equal(getattr(read, measured)(*arguments), getattr(own, measured)(*arguments))
-    assert np.isfinite(own.guidance_norms()[1:]).all()
+    assert np.isfinite(own.guidance()[2:]).all()
 
 
 @pytest.mark.parametrize("bent", [0, 1, 5, 8])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sculptor_app.ui.plots.canvas import (
     decade_text,
+    decimal_ticks,
     octave_ticks,
     power_text,
     power_ticks,
@@ -131,3 +132,18 @@ def test_a_growing_curve_keeps_what_was_drawn(count: int, more: int, per_bin: in
     early = [index for index in thinned(values[:count], per_bin) if index < whole]
     late = [index for index in thinned(values, per_bin) if index < whole]
     assert early == late or early == [*late, whole - 1]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "at_most", "expected"),
+    [
+        (0.0, 1.1, 6, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (-0.3, 1.0, 3, [0.0, 0.5, 1.0]),
+        (0.0, 0.066, 5, [0.0, 0.02, 0.04, 0.06]),
+        (0.0, 3e-6, 4, [0.0, 1e-6, 2e-6, 3e-6]),
+        (0.0, 250.0, 4, [0.0, 100.0, 200.0]),
+        (1.0, 1.0, 4, []),
+    ],
+)
+def test_decimal_ticks(low: float, high: float, at_most: int, expected: list[float]) -> None:
+    assert decimal_ticks(low, high, at_most) == pytest.approx(expected)
