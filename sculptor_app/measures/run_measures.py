@@ -9,12 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.core.trajectory.levels import (
-    AMPLITUDE_TOLERANCE,
-    DEFAULT_SETTLING_RULE,
-    LEAST_CORRELATION,
-    SETTLING_RULES,
-)
+from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.measures.pictures import guidance_guesses
 from sculptor_app.measures.spectrum import BANDS, Content, Spectrum, Window, band_energies, spectrum_and_content
@@ -164,19 +159,20 @@ class RunMeasures:
         """For each band the first step from which its guess stayed what it is at the end: the measured phases.
 
         Args:
-            rule: what has to stay, a key of `SETTLING_RULES`: "content" or "energy".
+            rule: what has to stay, and how nearly: a key of `SETTLING_RULES`.
 
         Returns:
             Four step numbers 1..N; None for a band while the run is not complete, or that holds nothing.
         """
         if not self.is_complete:
             return (None,) * len(BANDS)
-        if SETTLING_RULES[rule].key == "content":
-            near = self.correlations()[1:] >= LEAST_CORRELATION
+        chosen = SETTLING_RULES[rule]
+        if chosen.measure == "content":
+            near = self.correlations()[1:] >= chosen.bound
         else:
             amplitudes = np.sqrt(self.energies("guess"))[1:]
             final = amplitudes[-1]
-            near = (np.abs(amplitudes - final) <= AMPLITUDE_TOLERANCE * final) & (final > 0)
+            near = (np.abs(amplitudes - final) <= chosen.bound * final) & (final > 0)
         return tuple(_stays_from(near[:, band]) for band in range(len(BANDS)))
 
     def release_contents(self) -> None:

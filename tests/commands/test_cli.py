@@ -13,6 +13,7 @@ from PIL import Image
 from sculptor_app import __version__
 from sculptor_app.cli import main, make_parser
 from sculptor_app.core.texts import byte_text
+from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.display import missing_display
 from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
@@ -64,7 +65,7 @@ def test_help_lists_commands_and_exit_codes() -> None:
         (["--sampler", "plms"], "The sampler 'plms' is not known; choose one of ddim,"),
         (["--guidance", "nan"], "The guidance is 'nan'; choose a number, 0 to 30."),
         (["--frames", "all"], "The frame 'all' is not known; choose one of guess,"),
-        (["--settled-by", "colour"], "The rule 'colour' is not known; choose one of content, energy"),
+        (["--settled-by", "colour"], "The rule 'colour' is not known; choose one of content, content-90, "),
         (["--delay-ms", "85"], "The time per frame is 85 ms, and GIF counts whole 10 ms. Choose 80."),
         (["--size-px", "3"], "The size is 3; choose a whole number, 16 to 2048."),
         (["--out", "x.mov"], "x.mov ends in none of .gif, .webp, .apng"),
@@ -145,7 +146,7 @@ def test_all_outputs_of_one_run(tiny_model: Path, tmp_path: Path, capsys: pytest
     request = read_settings(gif)["request"]
     assert request["form"], request["seed"] == ("bust", 11)
     assert read_settings(still)["request"] == request
-    settled = {rule: header[f"settled by {rule} (step)"] for rule in ("content", "energy")}
+    settled = {rule: header[f"settled by {rule} (step)"] for rule in SETTLING_RULES}
     assert read_settings(gif)["settled"] == read_settings(still)["settled"] == settled
     assert read_settings(gif)["export"]["settled_by"] == "energy"
     assert capsys.readouterr() == ("", "")

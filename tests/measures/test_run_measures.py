@@ -10,7 +10,7 @@ import pytest
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.events import Started
-from sculptor_app.core.trajectory.levels import LEAST_CORRELATION
+from sculptor_app.core.trajectory.levels import LEAST_CORRELATION, SETTLING_RULES
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
@@ -364,3 +364,16 @@ def test_guidance_is_told_by_length_and_direction() -> None:
     np.testing.assert_allclose(found[2:, 1], [math.cos(0.6), math.cos(0.3)], rtol=1e-5)
     assert np.isnan(found[0]).all()
     assert np.isnan(found[1, 1])
+
+
+def test_a_looser_rule_is_met_earlier_and_a_stricter_one_later() -> None:
+    """Guesses whose correlation with the last one is known: one wave that turns into another of the same frequency."""
+    x = np.arange(32) / 32 * 2 * np.pi
+    angles = [0.0, np.arccos(0.80), np.arccos(0.92), np.arccos(0.96), np.arccos(0.995), 0.0]
+    guesses = [np.tile(np.cos(4 * x + angle), (3, 32, 1)).astype(np.float32) for angle in angles]
+    run = made_run(steps=5, size=32)
+    run.guess = lambda k: None if k == 0 else guesses[k]
+    measures = RunMeasures.of(run, window="none")
+    np.testing.assert_allclose(measures.correlations()[1:, 1], np.cos(angles[1:]), atol=1e-4)
+    steps = {rule: measures.settled(rule)[1] for rule in SETTLING_RULES}
+    assert steps == {"content-90": 2, "content": 3, "content-99": 4, "energy": 1}

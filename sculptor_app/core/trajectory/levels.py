@@ -235,22 +235,34 @@ class SettlingRule:
     key: str  # as the command line and settings write it
     name: str  # for people, as in "settled by content"
     meaning: str  # what stays so, for people
+    measure: str  # "content": the correlation with the end; "energy": the amplitude beside that of the end
+    bound: float  # the least correlation, or how far the amplitude may be off, as a share
 
+
+_BY_CONTENT = translate("Settled", "its content keeps a correlation of {0} and more with that of the end")
+_LOOSELY, _STRICTLY = 0.9, 0.99
 
 SETTLING_RULES = {
     rule.key: rule
     for rule in (
         SettlingRule(
-            "content", translate("Settled", "content"),
-            translate("Settled", "its content keeps a correlation of {0} and more with that of the end").format(
-                LEAST_CORRELATION
-            ),
+            "content", translate("Settled", "content"), _BY_CONTENT.format(LEAST_CORRELATION), "content",
+            LEAST_CORRELATION,
+        ),
+        SettlingRule(
+            "content-90", translate("Settled", "content, loosely ({0})").format(_LOOSELY), _BY_CONTENT.format(_LOOSELY),
+            "content", _LOOSELY,
+        ),
+        SettlingRule(
+            "content-99", translate("Settled", "content, strictly ({0})").format(_STRICTLY),
+            _BY_CONTENT.format(_STRICTLY), "content", _STRICTLY,
         ),
         SettlingRule(
             "energy", translate("Settled", "energy"),
             translate("Settled", "its amplitude stays within {0:.0f} % of that of the end").format(
                 100 * AMPLITUDE_TOLERANCE
             ),
+            "energy", AMPLITUDE_TOLERANCE,
         ),
     )
 }  # fmt: skip

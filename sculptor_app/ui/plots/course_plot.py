@@ -99,9 +99,7 @@ class CoursePlot(Chart):
 
     def dress(self) -> None:
         super().dress()
-        self._ends.reserve(
-            [band_name(key) for key in BAND_KEYS]
-        )  # as wide as the energies have them
+        self._ends.reserve([band_name(key) for key in BAND_KEYS])  # as wide as the energies have them
         ratio = self.canvas.devicePixelRatioF()
         for item, dashes in zip(self._lines, (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine), strict=True):
             item.setPen(_pen(theme().tokens.text, 1.75 * ratio, dashes))
