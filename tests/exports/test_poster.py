@@ -13,11 +13,10 @@ import pytest
 from PIL import Image
 
 from sculptor_app.core.colours import DARK_PAPER, LIGHT_PAPER
-from sculptor_app.exports import poster as poster_module
 from sculptor_app.exports.animation.options import CONTACT_SHEET, PLOT, POSTER, AnimationOptions, Disclosure
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import FORMATS, Export
-from sculptor_app.exports.poster import (
+from sculptor_app.exports.page_marks import (
     WIDTH,
     Box,
     Line,
@@ -28,11 +27,9 @@ from sculptor_app.exports.poster import (
     as_image,
     as_pdf,
     as_svg,
-    chosen_states,
-    lay_out,
-    preview_poster,
-    write_poster,
+    inter,
 )
+from sculptor_app.exports.poster import MOST_ON_SHEET, chosen_states, lay_out, preview_poster, write_poster
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import picture
@@ -85,7 +82,7 @@ def test_nothing_leaves_the_page(made: dict[str, int], frames: str) -> None:
     for mark in poster.marks:
         match mark:
             case Text():
-                wide = poster_module._inter(mark, 1.0).getlength(mark.words)
+                wide = inter(mark, 1.0).getlength(mark.words)
                 shift = {"start": 0, "middle": 0.5, "end": 1}[mark.anchor] * wide
                 left, right, top, bottom = (
                     mark.at[0] - shift,
@@ -198,7 +195,7 @@ def test_a_poster_is_stopped_and_what_has_no_guess_is_refused(tmp_path: Path) ->
 def test_the_preview_is_the_poster(monkeypatch: pytest.MonkeyPatch) -> None:
     run = made_run(steps=6)
     with Image.open(io.BytesIO(preview_poster(run, None, BOTH, 3))) as image:
-        assert image.width == 2 * poster_module.WIDTH  # as the PNG page: a reader may look closer
+        assert image.width == 2 * WIDTH  # as the PNG page: a reader may look closer
     assert preview_poster(run, None, BOTH, 3) == preview_poster(run, None, BOTH, 5)
     run.info = replace(
         run.info, conditions="my secret", request=replace(run.info.request, options={"prompt": "my secret"})
@@ -254,7 +251,7 @@ def test_the_curves_of_a_plot_stay_above_its_strip_of_phases() -> None:
 def test_a_sheet_of_a_long_run_is_bounded_and_keeps_both_ends() -> None:
     run = made_run(steps=1000)
     states = chosen_states(run, SHEET)
-    assert (len(states), states[0], states[-1]) == (poster_module.MOST_ON_SHEET, 0, 1000)
+    assert (len(states), states[0], states[-1]) == (MOST_ON_SHEET, 0, 1000)
     assert chosen_states(run, replace(SHEET, every=100)) == (0, 1, *range(100, 1001, 100))
 
 
