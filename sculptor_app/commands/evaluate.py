@@ -16,6 +16,7 @@ from sculptor_app.commands.terminal import (
     DONE,
     INTERRUPTED,
     NOT_WRITTEN,
+    OneOf,
     ProgressBar,
     file_path,
     is_terminal,
@@ -30,6 +31,7 @@ from sculptor_app.commands.train_recipe import AGAIN, sentence
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.files import is_folder, without_folder
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
+from sculptor_app.core.requests.samplers import NOISELESS_SAMPLERS
 from sculptor_app.core.texts import decimal_text
 from sculptor_app.exports.files import check_target, replacing
 
@@ -76,7 +78,9 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=whole_number("seed", 0, MAX_SEED), default=0, metavar="N",
                        help="of the samples' noise and of the fresh renders (0)")  # fmt: skip
     group.add_argument("--steps", type=whole_number("number of steps", 1, MAX_STEPS), default=50, metavar="N",
-                       help="reverse steps of DDIM (50)")  # fmt: skip
+                       help="reverse steps of the sampler (50)")  # fmt: skip
+    group.add_argument("--sampler", action=OneOf, known=NOISELESS_SAMPLERS, name="sampler", metavar="ID",
+                       default="ddim", help=f"one of {', '.join(NOISELESS_SAMPLERS)} (ddim)")  # fmt: skip
     group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=2.0, metavar="X",
                        help="how much form and material count; 1 is none (2)")  # fmt: skip
     group.add_argument("--exact", action="store_true",
@@ -131,6 +135,7 @@ def _request(arguments: argparse.Namespace) -> EvaluationRequest:
     return EvaluationRequest(
         arguments.model, arguments.samples, arguments.seed, arguments.steps, arguments.guidance, arguments.exact,
         arguments.device, arguments.train_pictures, renders, arguments.train_judge, command_line(arguments),
+        arguments.sampler,
     )  # fmt: skip
 
 

@@ -232,3 +232,10 @@ def begins_anywhere(settings: Mapping[str, object]) -> bool:
 def _class_of(settings: Mapping[str, object]) -> SchedulerClass | None:
     name = str(settings.get("_class_name", ""))
     return SCHEDULER_CLASSES.get(OWN_SUBCLASSES.get(name, name))
+
+
+NOISELESS_SAMPLERS = tuple(
+    row.id for row in _ROWS
+    if row.is_embedded and row.scheduler and not draws_noise({"_class_name": row.scheduler.name, **row.settings})
+)  # fmt: skip
+"""Ids of those on offer for the embedded model whose pictures come of the noise at the start alone."""

@@ -55,7 +55,7 @@ class EvaluationRequest:
     model: str | None = None  # folder of the model; None is the embedded one
     samples: int = 1024  # how many; forms and materials take turns
     seed: int = 0  # of the samples' noise and of the fresh renders
-    steps: int = 50  # reverse steps of DDIM
+    steps: int = 50  # reverse steps of the sampler
     guidance: float = 2.0  # scale of the classifier-free guidance
     is_exact: bool = False  # sample in float32 where a CPU is faster in 16 bits
     device: str = "auto"  # as a person names it
@@ -63,6 +63,7 @@ class EvaluationRequest:
     training_renders: Path | None = None  # folder in which training kept its renders; None renders them again
     makes_judge: bool = False  # train a judge and use it, even if there is one
     command: str = ""  # the command line, for the record
+    sampler: str = "ddim"  # one of `NOISELESS_SAMPLERS`
 
 
 def evaluate(request: EvaluationRequest, listener: EvaluationListener) -> Evaluation:
@@ -85,12 +86,14 @@ def evaluate(request: EvaluationRequest, listener: EvaluationListener) -> Evalua
         judge = _judge_folder(pipeline.picture_size, _render_device(device), request.makes_judge, listener)
         standard = open_judge(judge, pipeline.picture_size)
         with run_errors(device.name):
-            drawn = draw_samples(pipeline, *labels, request.seed, request.steps, request.guidance, dtype)
+            drawn = draw_samples(
+                pipeline, *labels, request.seed, request.steps, request.guidance, dtype, request.sampler
+            )
             samples = torch.cat(list(with_progress(listener, "Sampling", request.samples, drawn)))
         of_samples, of_renders, reading = _compare(
             request, standard, samples, labels, blocks, pipeline.patch, _render_device(device), listener
         )
-    asked = {name: getattr(request, name) for name in ("samples", "steps", "guidance", "seed")}
+    asked = {name: getattr(request, name) for name in ("samples", "sampler", "steps", "guidance", "seed")}
     return Evaluation(
         settings={"model": model_name(request.model), **asked, "precision": str(dtype).removeprefix("torch.")},
         samples=of_samples,

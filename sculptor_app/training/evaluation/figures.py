@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.texts import number_text, plural, steps_text
 from sculptor_app.measures.spectrum import LUMINANCE_WEIGHTS
 
@@ -121,7 +122,7 @@ def as_table(evaluation: Evaluation) -> str:
         rows.append(("nearest training picture", f"{s.nearest:.4f}", f"{r.nearest:.4f}"))
     count = settings["samples"]
     counted, steps = plural(count, "1 sample", f"{count:,} samples"), steps_text(settings["steps"])
-    head = f"{counted} of {settings['model']}, {steps} of DDIM, guidance "
+    head = f"{counted} of {settings['model']}, {steps} of {SAMPLERS[settings['sampler']].label}, guidance "
     lines = [f"{head}{number_text(settings['guidance'])}, seed {settings['seed']}, beside as many fresh renders", ""]
     lines += [f"  {'':28}{'samples':>10}{'renders':>10}", *(f"  {name:28}{a:>10}{b:>10}" for name, a, b in rows), ""]
     octaves = ", ".join(f"{each:.2f}" for each in evaluation.octave_ratios)

@@ -257,13 +257,15 @@ def draw_samples(
     steps: int,
     guidance: float,
     dtype: torch.dtype = torch.float32,
+    sampler: str = "ddim",
 ) -> Iterator[torch.Tensor]:
-    """Sample a picture for each pair of labels with DDIM.
+    """Sample a picture for each pair of labels.
 
     The first n of many samples are the same as n samples alone.
 
     Args:
         dtype: What the network's products are computed in; the states are float32 in any case.
+        sampler: One of `NOISELESS_SAMPLERS`.
 
     Yields:
         (n, 3, H, W) uint8, in the order of the labels.
@@ -272,7 +274,7 @@ def draw_samples(
     config, base = pipeline.config, dict(pipeline.scheduler.config)
 
     def work(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        own = SculptorPipeline(pipeline.unet, pipeline.label_embedding, make_scheduler("ddim", base, steps),
+        own = SculptorPipeline(pipeline.unet, pipeline.label_embedding, make_scheduler(sampler, base, steps),
                                config.patch_size, config.form_names, config.material_names)  # fmt: skip
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
             return denoise(own, *batch, steps, guidance)
@@ -339,10 +341,11 @@ def denoise(
     scheduler, table, patch = pipeline.scheduler, pipeline.label_embedding, pipeline.config.patch_size
     null = torch.tensor([[table.null_form], [table.null_material]]).expand_as(labels)
     embedded = table(*torch.cat([null, labels], dim=1).to(pipeline.device))  # (2B, width), the null labels first
-    x = noise.to(pipeline.device)
     scheduler.set_timesteps(steps, device=pipeline.device)
+    x: torch.Tensor = noise.to(pipeline.device) * scheduler.init_noise_sigma
     for t in scheduler.timesteps:
-        doubled = pixel_unshuffle(torch.cat([x, x]), patch)
+        seen = scheduler.scale_model_input(x, t)
+        doubled = pixel_unshuffle(torch.cat([seen, seen]), patch)
         uncond, cond = pixel_shuffle(pipeline.unet(doubled, t, class_labels=embedded).sample, patch).float().chunk(2)
         x = scheduler.step(uncond + guidance_scale * (cond - uncond), t, x).prev_sample
     return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.requests.samplers import NOISELESS_SAMPLERS
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.training.data import shards
@@ -24,6 +25,7 @@ from sculptor_app.training.evaluation.pictures import (
     FRESH_SEEDS,
     JUDGE_SEEDS,
     PAIRS,
+    _batches,
     choose_blocks,
     cycle_labels,
     draw_samples,
@@ -293,3 +295,18 @@ def test_work_that_nobody_waits_for_is_told_so():
 def test_a_gpu_does_one_piece_at_a_time():
     assert workers_on("cuda:0") == workers_on("mps") == 1
     assert workers_on("cpu") == torch.get_num_threads()
+
+
+@pytest.mark.parametrize("sampler", NOISELESS_SAMPLERS)
+def test_samples_of_each_sampler_are_those_of_the_pipeline(tiny_model: Path, sampler: str) -> None:
+    pipeline = load_sculptor(tiny_model)
+    forms, materials = cycle_labels(2)
+    drawn = torch.cat(list(draw_samples(pipeline, forms, materials, 3, 4, 2.0, sampler=sampler)))
+    noise = next(_batches(torch.tensor([forms, materials]), 3, pipeline.picture_size, 2))[0]
+    pipeline.scheduler = make_scheduler(sampler, dict(pipeline.scheduler.config), 4)
+    images = pipeline(
+        form=forms, material=materials, num_inference_steps=4,
+        guidance_scale=2.0, noise=noise, batch_size=2, output_type="pt",
+    ).images  # fmt: skip
+    wanted = (images * 255).round()
+    assert (drawn.float() - wanted).abs().max() <= 1
