@@ -76,8 +76,9 @@ def ways_of_computing() -> dict[str, tuple[SculptorPipeline, Callable[[], Abstra
 def seconds_of_steps(pipeline: SculptorPipeline, context: Callable[[], AbstractContextManager[object]]) -> float:
     """Mean time of three guided steps of one picture, each two pictures at once for the network."""
     labels = pipeline.label_embedding(torch.tensor([8, 0]), torch.tensor([6, 1]))
-    edge = pipeline.picture_size // pipeline.patch
-    state = torch.randn((2, 3 * pipeline.patch**2, edge, edge), generator=torch.Generator().manual_seed(0))
+    patch = pipeline.config.patch_size  # 1 of a network that makes its patches itself
+    edge = pipeline.picture_size // patch
+    state = torch.randn((2, 3 * patch**2, edge, edge), generator=torch.Generator().manual_seed(0))
     with context():
         pipeline.unet(state, torch.tensor(500), class_labels=labels)
         begun = time.perf_counter()

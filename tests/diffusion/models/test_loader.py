@@ -58,7 +58,10 @@ def test_the_program_s_own_model_alone_needs_no_sandbox_and_makes_the_same_pictu
     before = load_sculptor(tiny_model)
     arguments: dict[str, Any] = {"form": 1, "num_inference_steps": 2}
     pictures = [each(generator=torch.Generator().manual_seed(1), **arguments).images for each in (pipeline, before)]
-    np.testing.assert_array_equal(*pictures)
+    np.testing.assert_allclose(*pictures, atol=1e-5)  # its weights lie otherwise in memory
+    before.unet.to(memory_format=torch.channels_last)
+    again = before(generator=torch.Generator().manual_seed(1), **arguments).images
+    np.testing.assert_array_equal(pictures[0], again)
 
 
 def test_the_verdict_alone_starts_nothing(whole_ddpm: Path, no_process: None) -> None:

@@ -31,7 +31,7 @@ def some_evaluation() -> Evaluation:
                        lattice=(6.251,), octaves=(4.0, 2.5))  # fmt: skip
     asked, read = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2]), torch.tensor([0, 3, 3, 1, 1, 0, 2, 2])
     materials = {"marble": {"marble": 8}}
-    settings = {"model": "m", "samples": 8, "steps": 50, "guidance": 2.0, "seed": 7}
+    settings = {"model": "m", "samples": 8, "sampler": "heun", "steps": 50, "guidance": 2.0, "seed": 7}
     return Evaluation(settings, samples, PERFECT, 0, (count_confusions(NAMES, asked, read), materials),
                       {"judge": "judge-128 abc"}, "sculptor-app evaluate", "a machine", 3.21)  # fmt: skip
 
