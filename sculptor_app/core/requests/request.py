@@ -363,19 +363,27 @@ MOST_CELLS = 64
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One run of a grid."""
+    """One run of a grid.
+
+    Attributes:
+        steps, sampler, guidance: in place of the grid's own; None keeps that.
+    """
 
     noise: NoiseRecipe  # that it starts from
     form: str | None = None  # as that of a `RunRequest`
     material: str | None = None  # as that of a `RunRequest`
+    steps: int | None = None
+    sampler: str | None = None
+    guidance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GridRequest:
-    """Runs that differ in noise and labels and are alike in all else; `RequestError` if a value is not allowed.
+    """Runs of one model on one device; `RequestError` if a value is not allowed.
 
     Attributes:
-        steps, sampler, guidance, device, model: as those of a `RunRequest`, for all of them.
+        steps, sampler, guidance: as those of a `RunRequest`, of all cells that have none of their own.
+        device, model: as those of a `RunRequest`, for all of them.
     """
 
     cells: tuple[Cell, ...]  # 1..MOST_CELLS of them
@@ -395,7 +403,15 @@ class GridRequest:
 
     def single(self, cell: Cell) -> RunRequest:
         """The request of one of its runs; of a noise that is not one seed's it has the first seed."""
+        steps, sampler, guidance = (
+            getattr(self if getattr(cell, name) is None else cell, name) for name in ("steps", "sampler", "guidance")
+        )
         return RunRequest(
-            form=cell.form, material=cell.material, seed=cell.noise.seed, steps=self.steps, sampler=self.sampler,
-            guidance=self.guidance, device=self.device, model=self.model,
+            form=cell.form, material=cell.material, seed=cell.noise.seed, steps=steps, sampler=sampler,
+            guidance=guidance, device=self.device, model=self.model,
         )  # fmt: skip
+
+    @property
+    def most_steps(self) -> int:
+        """The steps of its longest runs."""
+        return max(self.single(cell).steps for cell in self.cells)

@@ -2,7 +2,9 @@
 
 The cells are split into chunks, each a call of the pipeline with a scheduler and a greenlet of its own. At every step
 one chunk after the other goes on to its next state: all runs are at the same step, a stop takes effect within one
-evaluation of one chunk, and every run is sampled by the pipeline itself, as a single one is.
+evaluation of one chunk, and every run is sampled by the pipeline itself, as a single one is. Where runs differ in their
+steps, sampler or guidance, a chunk has those of one kind, and shorter runs keep pace with the longest: after a share of
+its steps they have taken the same share of theirs.
 
 Each picture has the random generator that a run of its seed has, as it is after its noise was drawn: samplers that add
 fresh noise at every step add the same as in the single run.
@@ -20,11 +22,12 @@ import numpy as np
 import torch
 
 from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptorError
-from sculptor_app.core.requests.request import Cell, GridRequest, label_of
+from sculptor_app.core.requests.request import Cell, GridRequest, RunRequest, label_of
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.events import GridEvent, GridPart, GridStarted, GridStep
+from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import BatchObserver, observed
@@ -53,7 +56,8 @@ def sample_grid(
 ) -> Generator[GridEvent, None, None]:
     """Events of a grid of runs; the generator ends when every run is complete. Closing it early cancels all of them.
 
-    `GridStarted` comes first, then for every step a `GridPart` after each chunk but the last, and a `GridStep`.
+    `GridStarted` comes first, then for every step of the longest runs a `GridPart` after each chunk but the last, and a
+    `GridStep`.
 
     Args:
         stop: Set from any thread to end the runs within one evaluation of one chunk.
@@ -69,12 +73,9 @@ def sample_grid(
     check_takes_noise(pipeline, translate("errors", "A grid of runs"))
     budget = StorageBudget(budget_bytes // len(request.cells), spill_folder)
     size = CHUNK_ON_CPU if str(pipeline.device) == "cpu" else CHUNK_ON_GPU
-    chunks = [
-        _Chunk(engine, pipeline, request, request.cells[first : first + size], stop, budget)
-        for first in range(0, len(request.cells), size)
-    ]
+    chunks = [_Chunk(engine, pipeline, request, numbers, stop, budget) for numbers in _chunks_of(request, engine, size)]
     try:
-        yield from _in_lockstep(chunks, request.steps)
+        yield from _in_lockstep(chunks, request.most_steps)
     except (Cancelled, GeneratorExit, KeyboardInterrupt):
         _end(chunks, "cancelled")
         raise
@@ -83,14 +84,28 @@ def sample_grid(
         raise
 
 
+def _chunks_of(request: GridRequest, engine: Engine, size: int) -> list[list[int]]:
+    """Numbers of cells that go through the pipeline together, at most `size`; `RequestError` where that cannot be."""
+    kinds: dict[tuple[object, ...], list[int]] = {}
+    for number, cell in enumerate(request.cells):
+        single = request.single(cell)
+        kinds.setdefault((single.steps, single.sampler, single.guidance), []).append(number)
+    for numbers in kinds.values():
+        engine.check_plan(request.single(request.cells[numbers[0]]))
+    return [numbers[first : first + size] for numbers in kinds.values() for first in range(0, len(numbers), size)]
+
+
 def _in_lockstep(chunks: Sequence[_Chunk], steps: int) -> Iterator[GridEvent]:
     for chunk in chunks:
         chunk.advance()
-    yield GridStarted(tuple(run for chunk in chunks for run in chunk.trajectories))
+    runs = {number: run for chunk in chunks for number, run in zip(chunk.numbers, chunk.trajectories, strict=True)}
+    yield GridStarted(tuple(run for _, run in sorted(runs.items())))
     for number in range(1, steps + 1):
         done = 0
         for chunk in chunks:
-            chunk.advance()
+            due = (2 * number * chunk.steps + steps) // (2 * steps)  # the nearest to its share
+            while chunk.trajectories[0].last < due:
+                chunk.advance()
             done += len(chunk.trajectories)
             if chunk is not chunks[-1]:
                 yield GridPart(number, done)
@@ -116,18 +131,26 @@ class _Chunk:
         engine: Engine,
         pipeline: Pipeline,
         request: GridRequest,
-        cells: Sequence[Cell],
+        numbers: Sequence[int],
         stop: threading.Event,
         budget: StorageBudget,
     ) -> None:
         assert engine.device is not None
         self.trajectories: list[Trajectory] = []
+        self.numbers = numbers  # of its cells
+        cells = [request.cells[number] for number in numbers]
+        self._single = request.single(cells[0])
         self._pipeline, self._device_name = pipeline, engine.device.name
         self._stop, self._budget = stop, budget
-        self._scheduler = pipeline.scheduler = engine.scheduler(request.single(cells[0]))
+        self._scheduler = pipeline.scheduler = engine.scheduler(self._single)
         self._infos = [_info(request, cell, engine) for cell in cells]
-        self._arguments = _call_arguments(pipeline, request, cells)
+        self._arguments = _call_arguments(pipeline, self._single, cells)
         self.coroutine = GreenletCoroutine(self._run)
+
+    @property
+    def steps(self) -> int:
+        """The steps of its runs."""
+        return self._single.steps
 
     def advance(self) -> None:
         """Sample the next state of every cell; the first time, state 0."""
@@ -176,7 +199,7 @@ class _Chunk:
             raise Cancelled
 
 
-def _call_arguments(pipeline: Pipeline, request: GridRequest, cells: Sequence[Cell]) -> dict[str, Any]:
+def _call_arguments(pipeline: Pipeline, request: RunRequest, cells: Sequence[Cell]) -> dict[str, Any]:
     size = pipeline.picture_size
     return {
         "form": [label_of(pipeline, "form", cell.form) for cell in cells],
@@ -203,12 +226,14 @@ def initial_trajectories(request: GridRequest) -> tuple[Trajectory, ...]:
     Raises:
         ModelFolderError: The model's folder cannot be used.
     """
-    size = model_facts(request.model).size
-    levels = Engine().plan(request.single(request.cells[0]))
-    name, sampler = model_name(request.model), SAMPLERS[request.sampler].label
-    runs = []
+    size, name, engine = model_facts(request.model).size, model_name(request.model), Engine()
+    runs: list[Trajectory] = []
+    plans: dict[tuple[int, str], tuple[NoiseLevel, ...]] = {}
     for cell in request.cells:
+        single = request.single(cell)
+        kind = single.steps, single.sampler
+        levels = plans[kind] = plans.get(kind) or engine.plan(single)
         start = noise_of(cell.noise, size) * np.float32(levels[0].scale)
-        info = RunInfo(request.single(cell), name, sampler_name=sampler, conditions=cell.noise.words)
+        info = RunInfo(single, name, sampler_name=SAMPLERS[single.sampler].label, conditions=cell.noise.words)
         runs.append(Trajectory(info, start, levels))
     return tuple(runs)

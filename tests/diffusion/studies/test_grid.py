@@ -240,3 +240,43 @@ def test_a_grid_can_be_seen_before_it_is_sampled(engine: Engine, request_: GridR
             assert (before.last, before.levels) == (0, after.levels)
             np.testing.assert_allclose(before.state(0), after.state(0), rtol=1e-5)
             assert before.info.request == after.info.request
+
+
+MIXED = (
+    Cell(NoiseRecipe(7), "bust", steps=3), Cell(NoiseRecipe(7), "bust", steps=7), Cell(NoiseRecipe(7), "bust"),
+    Cell(NoiseRecipe(8), "vase", sampler="heun", steps=4), Cell(NoiseRecipe(7), "bust", sampler="euler"),
+    Cell(NoiseRecipe(9), "bust", steps=3), Cell(NoiseRecipe(7), "bust", guidance=5.0),
+    Cell(NoiseRecipe(7), guidance=0.0),
+)  # fmt: skip
+
+
+def test_cells_may_have_steps_samplers_and_guidance_of_their_own(engine: Engine, request_: GridRequest) -> None:
+    request = changed(request_, cells=MIXED)
+    for cell, of_grid in zip(MIXED, run(engine, request), strict=True):
+        alone = single(engine, request, cell)
+        near = 1e-4 + 1e-7 * alone.levels[0].scale
+        assert of_grid.info.request == alone.info.request
+        assert (of_grid.last, of_grid.levels, of_grid.is_complete) == (alone.last, alone.levels, True)
+        for k in range(alone.last + 1):
+            np.testing.assert_allclose(of_grid.state(k), alone.state(k), atol=near, err_msg=f"state {k} of {cell}")
+    for before, after in zip(initial_trajectories(request), run(engine, request), strict=True):
+        assert before.levels == after.levels
+        np.testing.assert_allclose(before.state(0), after.state(0), rtol=1e-4)
+
+
+def test_shorter_runs_keep_pace_with_the_longest(engine: Engine, request_: GridRequest) -> None:
+    events = sample_grid(engine, changed(request_, cells=MIXED), threading.Event())
+    started = next(events)
+    assert isinstance(started, GridStarted)
+    seen = []
+    for event in events:
+        if isinstance(event, GridStep):
+            seen.append([run.last for run in started.trajectories][:3])
+    assert [number for _, number, _ in seen] == [*range(1, 8)]
+    assert [number for number, _, _ in seen] == [0, 1, 1, 2, 2, 3, 3]
+
+
+def test_settings_that_give_no_picture_are_refused_before_anything_runs(engine: Engine, request_: GridRequest) -> None:
+    cells = (Cell(NoiseRecipe(7)), Cell(NoiseRecipe(7), steps=4, sampler="euler-a"))
+    with pytest.raises(RequestError, match="With 4 steps, the numbers of Euler ancestral do not stay finite"):
+        next(sample_grid(engine, changed(request_, cells=cells), threading.Event()))
