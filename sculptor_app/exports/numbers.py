@@ -72,7 +72,7 @@ _COURSE_COLUMNS = {
         for source, words in (("state", "noisy state, divided by its level's scale,"), ("guess", "guess"))
     },
 }
-_TEXTS = ("phase", "drowned bands (of the finished picture)", "form", "material", "noise")
+_TEXTS = ("phase", "drowned bands (of the finished picture)", "form", "material", "noise", "sampler")
 """Columns that hold words."""
 _UNITS = _FIXED | _BAND_COLUMNS | _NOISE_COLUMNS | _GUIDANCE_COLUMN | _CONTENT_COLUMNS | _COURSE_COLUMNS
 COLUMNS = tuple(_UNITS)
@@ -89,6 +89,9 @@ _OF_GRIDS = {
     "material": "label",
     "seed": "of the noise",
     "noise": "what else the noise is made of; empty where the seed alone says it",
+    "sampler": "its name",
+    "steps": "how many the run has",
+    "guidance": "weight of the guidance; empty where there is none",
 }
 GRID_COLUMNS = (*_OF_GRIDS, *COLUMNS)
 """Names of the columns; "noise" is empty where the seed alone says it."""
@@ -316,7 +319,13 @@ def _measured(grid: RunGrid, progress: Progress | None, stop: Event | None) -> I
 
 def _grid_rows(grid: RunGrid, all_measures: list[RunMeasures]) -> Iterator[list[object]]:
     for number, (run, cell, measures) in enumerate(zip(grid.runs, grid.cells, all_measures, strict=True), start=1):
-        origin = [number, cell.form or "", cell.material or "", cell.noise.seed, cell.noise.words]
+        request = run.info.request
+        made_by = [
+            run.info.sampler_name,
+            run.planned_steps,
+            "" if request.guidance is None else f"{request.guidance:g}",
+        ]
+        origin = [number, cell.form or "", cell.material or "", cell.noise.seed, cell.noise.words, *made_by]
         for row in table_rows(run, measures):
             yield [*origin, *row]
 

@@ -26,6 +26,13 @@ class FieldGrid(QWidget):
         self.set_compact(False)
         self.roomy_height_px = self.sizeHint().height()
 
+    def show_field(self, field: QWidget, is_shown: bool) -> None:
+        """Show a field with its label, or neither."""
+        for label, each in (pair for row in self._rows for pair in row):
+            if each is field and each.isHidden() == is_shown:
+                label.setVisible(is_shown)
+                each.setVisible(is_shown)
+
     def _label(self, text: str, field: QWidget) -> QLabel:
         label = QLabel(text, self)
         label.setProperty("tone", "muted")

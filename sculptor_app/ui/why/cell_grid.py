@@ -23,6 +23,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from sculptor_app.core.trajectory.levels import matching_state
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.session import Session
 from sculptor_app.ui.playback.presenter import PlaybackPresenter
@@ -59,6 +60,8 @@ class CellGrid(QWidget):
         super().__init__(parent)
         self._arrangement = Arrangement(())
         self._runs: tuple[Trajectory, ...] = ()
+        self._lead = 0  # number of the run whose steps are counted
+        self._matched: dict[tuple[int, int, int], int] = {}  # states by cell, step of the lead, and newest state
         self._sources: list[PictureSource] = []
         self._step, self._kind = 0, FrameKind.CURRENT_GUESS
         self._enlarged = -1
@@ -76,8 +79,14 @@ class CellGrid(QWidget):
 
     # Content
 
-    def set_grid(self, arrangement: Arrangement, runs: Sequence[Trajectory]) -> None:
-        """Show other runs, as many as the arrangement has cells; none while they are being drawn."""
+    def set_grid(self, arrangement: Arrangement, runs: Sequence[Trajectory], lead: int = 0) -> None:
+        """Show other runs, as many as the arrangement has cells; none while they are being drawn.
+
+        Args:
+            lead: number of the run whose steps are counted; of runs with other numbers of steps those states are shown
+                that are nearest to it in signal-to-noise ratio.
+        """
+        self._lead = lead
         is_other = arrangement.cells != self._arrangement.cells
         was_enlarged = self._enlarged >= 0
         if is_other:
@@ -100,6 +109,7 @@ class CellGrid(QWidget):
                 source.set_trajectory(run)
             self._sources.append(source)
         self._runs = tuple(runs)
+        self._matched.clear()
         self._invalidate()
 
     def set_step(self, step: int) -> None:
@@ -211,7 +221,7 @@ class CellGrid(QWidget):
         if not self._runs or len(self._runs) != len(shown.cells):
             return None
         titles = shown.column_titles, shown.row_titles
-        return RunGrid(self._runs, shown.cells, shown.captions, shown.columns, *titles, lead)
+        return RunGrid(self._runs, shown.cells, shown.captions, shown.columns, *titles, lead, self._lock)
 
     def subject_at(self, place: QPoint | None) -> Subject | None:
         """The picture of a cell, for a context menu; of the large one for the keyboard."""
@@ -226,8 +236,20 @@ class CellGrid(QWidget):
 
     def _shown_of(self, cell: int) -> tuple[int, FrameKind]:
         """State and kind of the frame that is shown of a cell: the newest of those that have not come so far."""
-        step = min(self._step, self._runs[cell].last)
+        run, lead = self._runs[cell], self._runs[self._lead]
+        step = min(self._step, run.last)
+        if run is not lead and self._lock != "step":
+            key = cell, self._step, run.last
+            if key not in self._matched:
+                k = min(self._step, lead.planned_steps)
+                self._matched[key] = matching_state(lead.levels, k, run.levels, run.last, self._lock)
+            step = self._matched[key]
         return step, FrameKind.NOISY_STATE if step == 0 else self._kind
+
+    @property
+    def _lock(self) -> str:
+        """Which states go together, of `LOCKS`: those of one number where all runs have as many steps."""
+        return "step" if len({run.planned_steps for run in self._runs}) < 2 else "snr"
 
     @property
     def _type_scale(self) -> float:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPainterPath
 
 from sculptor_app.core.requests.request import NoiseRecipe
 from sculptor_app.ui.theme import fonts, paint_icon, theme
+from sculptor_app.ui.why.axes import value_title
 from sculptor_app.ui.why.experiments import Arrangement
 from sculptor_app.ui.widgets.basics import paint_frame
 from sculptor_app.ui.widgets.names import form_name, material_name
@@ -125,4 +126,6 @@ def cell_description(arrangement: Arrangement, cell: int) -> str:
         parts.append(translate("Why", "seed {0}").format(noise.seed))
     if noise.strokes:
         parts.append(translate("Why", "painted"))
+    own = [(key, getattr(chosen, key)) for key in ("sampler", "steps", "guidance")]
+    parts += [value_title(key, value) for key, value in own if value is not None]
     return " · ".join(parts)

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import QSettings, QSize, Slot
 from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS, GridRequest, RequestError, RunRequest, Stroke
-from sculptor_app.core.texts import decimal_text
+from sculptor_app.core.texts import decimal_text, translate
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
 from sculptor_app.ui.fields.run_form import RunForm
-from sculptor_app.ui.why.experiments import Choices, Experiment, GridPlan, Labels
+from sculptor_app.ui.why.axes import NONE, KnownLabels, axis_name
+from sculptor_app.ui.why.experiments import Choices, Experiment, GridPlan, Labels, arrange
 from sculptor_app.ui.widgets.names import display
 
 COUNTS = {Experiment.NOISES: (6, 12, 24, 48), Experiment.BLEND: (6, 12, 24, 48), Experiment.PAINT: (1, 2, 3, 4)}
 _FIRST_COUNT = {Experiment.NOISES: 12, Experiment.BLEND: 12, Experiment.PAINT: 2}
-_FIRST_FORM = {Experiment.LABELS: None, Experiment.NOISES: "bust", Experiment.BLEND: "bust", Experiment.PAINT: "bust"}
-_FIRST_SEED = {Experiment.LABELS: "21", Experiment.NOISES: "12", Experiment.BLEND: "21", Experiment.PAINT: "21"}
+_FIRST_FORM = {
+    Experiment.LABELS: None, Experiment.NOISES: "bust", Experiment.BLEND: "bust", Experiment.PAINT: "bust",
+    Experiment.SETTINGS: "bust",
+}  # fmt: skip
+_FIRST_SEED = {
+    Experiment.LABELS: "21", Experiment.NOISES: "12", Experiment.BLEND: "21", Experiment.PAINT: "21",
+    Experiment.SETTINGS: "21",
+}  # fmt: skip
+_FIRST_AXES = {"x": "sampler", "y": "steps"}
 _FIELDS = {
     Experiment.LABELS: ("labels", "form", "material", "seed"),
     Experiment.NOISES: ("form", "material", "seed", "count"),
     Experiment.BLEND: ("form", "material", "seed", "towards", "count"),
     Experiment.PAINT: ("form", "material", "seed", "count"),
+    Experiment.SETTINGS: ("x_axis", "x_values", "y_axis", "y_values", "form", "material", "seed"),
 }
+_OWN_FIELDS = {"labels", "form", "material", "seed", "towards", "count", "x_axis", "x_values", "y_axis", "y_values"}
 
 
 class ExperimentControls(RunForm):
@@ -55,6 +66,14 @@ class ExperimentControls(RunForm):
         self._seeds, self._ends = SeedRow(self, _FIRST_SEED[self.experiment]), SeedRow(self, "17")
         self.seed, self.towards = self._seeds.line, self._ends.line
         self.choose_new_seed = self._seeds.choose_new
+        known = KnownLabels(self._forms, self._materials)
+        self.x_axis, self.y_axis = (ChoiceBox(self._axes(name), self) for name in ("x", "y"))
+        self.x_values, self.y_values = QLineEdit(self), QLineEdit(self)
+        for name, key in _FIRST_AXES.items():
+            box, line = self._axis(name)
+            box.setCurrentIndex(box.findData(key))
+            _fill(line, known.first_values(key))
+            line.setToolTip(self.tr("Values with commas between them."))
         self.steps = self.steps_field("20")
         self.guidance = self.guidance_field()
         self.sampler = self.sampler_box()
@@ -67,6 +86,10 @@ class ExperimentControls(RunForm):
             "seed": self.tr("First seed") if self.experiment is Experiment.NOISES else self.tr("Seed"),
             "towards": self.tr("To seed"),
             "count": self.tr("Blocks") if self.experiment is Experiment.PAINT else self.tr("Pictures"),
+            "x_axis": self.tr("Columns"),
+            "x_values": self.tr("In the columns"),
+            "y_axis": self.tr("Rows"),
+            "y_values": self.tr("In the rows"),
         }
         if self.experiment is Experiment.BLEND:
             names["seed"] = self.tr("From seed")
@@ -78,7 +101,7 @@ class ExperimentControls(RunForm):
         }  # fmt: skip
         rows.append([(names["steps"], self.steps), (names["guidance"], self.guidance)])
         rows.append([(names["sampler"], self.sampler)])
-        for key in {"labels", "form", "material", "seed", "towards", "count"} - set(chosen):
+        for key in _OWN_FIELDS - set(chosen):
             self._row_of(key).hide()
         self.grid = FieldGrid(rows, self)
         column = QVBoxLayout(self)
@@ -97,11 +120,30 @@ class ExperimentControls(RunForm):
     def _connect(self) -> None:
         for name in self._wished:
             getattr(self, name).currentIndexChanged.connect(functools.partial(self._note_wish, name))
+        for name in ("x", "y"):
+            self._axis(name)[0].currentIndexChanged.connect(functools.partial(self._take_axis, name))
         for box in (self.form, self.material, self.labels, self.count, self.sampler):
             box.currentIndexChanged.connect(self._validate)
-        for field in (self.seed, self.towards, self.steps.lineEdit(), self.guidance.lineEdit()):
+        lines = (self.x_values, self.y_values)
+        for field in (self.seed, self.towards, self.steps.lineEdit(), self.guidance.lineEdit(), *lines):
             field.textChanged.connect(self._validate)
             field.returnPressed.connect(self.submitted)
+
+    def _axis(self, name: str) -> tuple[ChoiceBox, QLineEdit]:
+        """The fields of an axis, "x" or "y": which setting it is, and its values."""
+        return (self.x_axis, self.x_values) if name == "x" else (self.y_axis, self.y_values)
+
+    def _axes(self, name: str) -> list[tuple[str, str | None]]:
+        """The settings that can be an axis; that of the rows may be none."""
+        keys = KnownLabels(self._forms, self._materials).axes
+        return [(axis_name(key), key) for key in ((*keys, NONE) if name == "y" else keys)]
+
+    def _take_axis(self, name: str, _: int = 0) -> None:
+        """Another setting is an axis: fill in values of it."""
+        box, line = self._axis(name)
+        key = box.currentData() or NONE
+        _fill(line, KnownLabels(self._forms, self._materials).first_values(key))
+        self._validate()
 
     def _note_wish(self, name: str, _: int = 0) -> None:
         self._wished[name] = getattr(self, name).currentData()
@@ -119,6 +161,7 @@ class ExperimentControls(RunForm):
         if request is None:
             return None
         towards = read_form(self._fields(self.towards.text()))
+        axes = self._read_axes() if self.experiment is Experiment.SETTINGS else {}
         return Choices(
             self.experiment,
             request.form,
@@ -129,7 +172,17 @@ class ExperimentControls(RunForm):
             int(self.count.currentData() or 0),
             strokes,
             stays_noise,
+            **axes,
         )
+
+    def _read_axes(self) -> dict[str, Any]:
+        """The axes and their values, as `Choices` has them; `RequestError` where they are none."""
+        known = KnownLabels(self._forms, self._materials)
+        x, y = self.x_axis.currentData(), self.y_axis.currentData() or NONE
+        if x == y:
+            raise RequestError(translate("errors", "Columns and rows are the same setting; choose another for one."))
+        values = known.read(y, self.y_values.text()) if y else ()
+        return {"x_axis": x, "x_values": known.read(x, self.x_values.text()), "y_axis": y, "y_values": values}
 
     def names_of(self, keys: Sequence[str]) -> list[str]:
         """What settings are called, in a sentence."""
@@ -145,6 +198,15 @@ class ExperimentControls(RunForm):
             box: ChoiceBox = getattr(self, name)
             if box.findData(key) >= 0:
                 box.setCurrentIndex(box.findData(key))
+        if self.experiment is Experiment.SETTINGS:
+            known = KnownLabels(self._forms, self._materials)
+            for name, axis, values in (
+                ("x", choices.x_axis, choices.x_values),
+                ("y", choices.y_axis, choices.y_values),
+            ):
+                chooser, line = self._axis(name)
+                chooser.setCurrentIndex(max(0, chooser.findData(axis)))
+                _fill(line, known.written(axis, values))
         self.seed.setText(str(choices.seed))
         self.towards.setText(str(choices.towards))
         self.steps.set_text(str(request.steps))
@@ -159,12 +221,29 @@ class ExperimentControls(RunForm):
         for text, labels in self._kinds_of_labels():
             self.labels.addItem(text, labels.value)
         self.labels.blockSignals(False)
+        self._offer_axes()
         for name, key in self._wished.items():
             box: ChoiceBox = getattr(self, name)
             box.blockSignals(True)  # what the model does not know is still wished for
             box.setCurrentIndex(max(0, box.findData(key)))
             box.blockSignals(False)
         self._validate()
+
+    def _offer_axes(self) -> None:
+        """Offer what can be an axis of this model; of labels that are others now all stand in the field."""
+        known = KnownLabels(self._forms, self._materials)
+        for name in ("x", "y"):
+            box, line = self._axis(name)
+            axis = box.currentData()
+            box.blockSignals(True)
+            box.clear()
+            for text, each in self._axes(name):
+                box.addItem(text, each)
+            is_known = box.findData(axis) >= 0
+            box.setCurrentIndex(box.findData(axis) if is_known else 0)
+            box.blockSignals(False)
+            if not is_known or axis in ("form", "material"):
+                _fill(line, known.first_values(box.currentData()))
 
     def _kinds_of_labels(self) -> list[tuple[str, Labels]]:
         """What can vary over one noise."""
@@ -183,7 +262,9 @@ class ExperimentControls(RunForm):
             return
         for name in ("form", "material", "labels", "count", "sampler"):
             settings.setValue(self._key(name), self._wished.get(name, getattr(self, name).currentData()) or "")
-        for name in ("seed", "towards", "steps", "guidance"):
+        for name in ("x", "y"):
+            settings.setValue(self._key(name), self._axis(name)[0].currentData())
+        for name in ("seed", "towards", "steps", "guidance", "x_values", "y_values"):
             settings.setValue(self._key(name), getattr(self, name).text())
 
     def restore(self, settings: QSettings) -> None:
@@ -194,7 +275,11 @@ class ExperimentControls(RunForm):
             row = -1 if key is None else box.findData(str(key) or None)
             if row >= 0:
                 box.setCurrentIndex(row)
-        for name in ("seed", "towards", "steps", "guidance"):
+        for name in ("x", "y"):
+            key, box = settings.value(self._key(name)), self._axis(name)[0]
+            if key is not None and box.findData(str(key)) >= 0:
+                box.setCurrentIndex(box.findData(str(key)))
+        for name in ("seed", "towards", "steps", "guidance", "x_values", "y_values"):
             text = settings.value(self._key(name))
             field = getattr(self, name)
             if text is not None:
@@ -221,8 +306,44 @@ class ExperimentControls(RunForm):
         self.form.setEnabled(self.form.count() > 1 and labels in (None, Labels.MATERIALS.value))
         self.material.setEnabled(self.material.count() > 1 and labels in (None, Labels.FORMS.value))
         self.guidance.setEnabled(bool(self._forms or self._materials))  # which pulls towards them
-        texts = {"seed": self.seed, "towards": self.towards, "steps": self.steps, "guidance": self.guidance}
+        texts: dict[str, QWidget] = {
+            "seed": self.seed, "towards": self.towards, "steps": self.steps, "guidance": self.guidance,
+            "x_values": self.x_values, "y_values": self.y_values,
+        }  # fmt: skip
+        if self.experiment is Experiment.SETTINGS:
+            self._show_other_fields()
+            wrong += self._wrong_axes()
         self.show_errors(wrong, texts)
+
+    def _show_other_fields(self) -> None:
+        """What is an axis has no field of its own, and rows that are none have no values."""
+        axes = {self.x_axis.currentData(), self.y_axis.currentData()}
+        for key in ("form", "material", "seed", "steps", "guidance", "sampler"):
+            self.grid.show_field(self._row_of(key), key not in axes)
+        self.grid.show_field(self.y_values, bool(self.y_axis.currentData()))
+
+    def _wrong_axes(self) -> list[FieldError]:
+        """What is wrong with the values of the axes, by their fields; else with all of them together."""
+        known = KnownLabels(self._forms, self._materials)
+        wrong = []
+        for name in ("x", "y"):
+            box, line = self._axis(name)
+            try:
+                if box.currentData():
+                    known.read(box.currentData(), line.text())
+            except RequestError as error:
+                wrong.append(FieldError(f"{name}_values", display(error.message)))
+        if wrong:
+            return wrong
+        try:
+            request, axes = read_form(self._fields(self.seed.text())), self._read_axes()
+            if isinstance(request, RunRequest):
+                choices = Choices(self.experiment, request.form, request.material, seed=request.seed, **axes)
+                cells = arrange(choices, self._forms, self._materials).cells
+                GridRequest(cells, request.steps, request.sampler, request.guidance or 0.0)
+        except RequestError as error:
+            return [FieldError("", display(error.message))]
+        return []
 
     def _errors(self, seed: str) -> tuple[FieldError, ...]:
         try:
@@ -230,6 +351,12 @@ class ExperimentControls(RunForm):
         except RequestError as error:
             return (FieldError("", display(error.message)),)
         return () if isinstance(read, RunRequest) else read
+
+
+def _fill(line: QLineEdit, text: str) -> None:
+    """Put a text into a field, and show its beginning."""
+    line.setText(text)
+    line.setCursorPosition(0)
 
 
 class ControlsStack(QStackedWidget):

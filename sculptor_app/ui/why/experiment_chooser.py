@@ -32,6 +32,7 @@ def story(experiment: Experiment) -> str:
         Experiment.NOISES: translate("Why", "Every block holds a statue of its own: no noise is without one"),
         Experiment.BLEND: translate("Why", "Between two blocks there is a statue at every place"),
         Experiment.PAINT: translate("Why", "Paint on the block: strokes decide where light, dark and colour go"),
+        Experiment.SETTINGS: translate("Why", "The same block, sculpted in other ways: what a setting decides"),
     }[experiment]
 
 
@@ -42,11 +43,12 @@ def invitation(experiment: Experiment) -> str:
         Experiment.NOISES: translate("Why", "Block beside block. What is in them?"),
         Experiment.BLEND: translate("Why", "One block turns into another. What is in between?"),
         Experiment.PAINT: translate("Why", "Draw on the block: it is carved at once"),
+        Experiment.SETTINGS: translate("Why", "One block, many ways to carve it. What do they change?"),
     }[experiment]
 
 
 class ExperimentCard(QAbstractButton):
-    """One of the four: a pictogram, its name, and a line about it where there is room."""
+    """One of them: a pictogram, its name, and a line about it where there is room."""
 
     def __init__(self, pictogram: str, title: str, line: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -100,7 +102,7 @@ class ExperimentCard(QAbstractButton):
 
 
 class ExperimentChooser(QWidget):
-    """The four cards, one of them chosen."""
+    """The cards, one of them chosen."""
 
     chosen = Signal(object)  # another Experiment
 
@@ -125,6 +127,7 @@ class ExperimentChooser(QWidget):
             Experiment.NOISES: (self.tr("Many blocks"), self.tr("one label, each its statue")),
             Experiment.BLEND: (self.tr("From block to block"), self.tr("a statue at every place")),
             Experiment.PAINT: (self.tr("Paint the block"), self.tr("light and dark steer it")),
+            Experiment.SETTINGS: (self.tr("Two settings"), self.tr("sampler × steps, or others")),
         }
 
     @property

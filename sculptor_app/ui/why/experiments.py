@@ -1,27 +1,30 @@
-"""The four experiments with noise: the runs that each compares, their captions, and the requests for them."""
+"""The five experiments with noise: the runs that each compares, their captions, and the requests for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS, Cell, GridRequest, NoiseRecipe, RunRequest, Stroke
 from sculptor_app.core.texts import plural
+from sculptor_app.ui.why.axes import NONE, value_title, with_value
 from sculptor_app.ui.widgets.names import form_name, material_name
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
 
 class Experiment(Enum):
-    """An experiment with noise: one noise under many labels, many noises, a blend of two, or painted noise."""
+    """An experiment: one noise under many labels, many noises, a blend of two, painted noise, other settings."""
 
     LABELS = "labels"
     NOISES = "noises"
     BLEND = "blend"
     PAINT = "paint"
+    SETTINGS = "settings"
 
 
 class Labels(Enum):
@@ -56,6 +59,10 @@ class Choices:
     count: int = 12  # cells, of `NOISES` and `BLEND`; noises that are painted on, of `PAINT`
     strokes: tuple[Stroke, ...] = field(default=())  # of `PAINT`
     stays_noise: bool = True  # of `PAINT`, see `NoiseRecipe`
+    x_axis: str = "sampler"  # the setting that differs from column to column, of `SETTINGS`
+    x_values: tuple[Any, ...] = ()
+    y_axis: str = NONE  # and from row to row
+    y_values: tuple[Any, ...] = ()
 
 
 def arrange(choices: Choices, forms: tuple[str, ...], materials: tuple[str, ...]) -> Arrangement:
@@ -66,6 +73,8 @@ def arrange(choices: Choices, forms: tuple[str, ...], materials: tuple[str, ...]
         return _noises(choices)
     if choices.experiment is Experiment.BLEND:
         return _blend(choices)
+    if choices.experiment is Experiment.SETTINGS:
+        return _settings(choices)
     return _paint(choices)
 
 
@@ -107,6 +116,17 @@ def _paint(choices: Choices) -> Arrangement:
     return Arrangement(cells, (), choices.count, titles, rows)
 
 
+def _settings(choices: Choices) -> Arrangement:
+    plain = Cell(NoiseRecipe(choices.seed), choices.form, choices.material)
+    rows = [with_value(plain, choices.y_axis, value) for value in choices.y_values] if choices.y_axis else [plain]
+    cells = tuple(with_value(row, choices.x_axis, value) for row in rows for value in choices.x_values)
+    columns = tuple(value_title(choices.x_axis, value) for value in choices.x_values)
+    titles = tuple(value_title(choices.y_axis, value) for value in choices.y_values) if choices.y_axis else ()
+    if not titles:
+        return Arrangement(cells, columns)
+    return Arrangement(cells, (), len(columns), columns, titles)
+
+
 def grid_title(cells: Sequence[Cell]) -> str:
     """What a grid shows, for people: "8 forms · Bronze · seed 21", "Bust · seeds 12–17"."""
     forms, materials = [dict.fromkeys(each.form for each in cells), dict.fromkeys(each.material for each in cells)]
@@ -124,6 +144,13 @@ def grid_title(cells: Sequence[Cell]) -> str:
         parts.append(translate("Why", "seeds {0}–{1}").format(first.seed, last.seed))
     else:
         parts.append(translate("Why", "seed {0}").format(first.seed))
+    counts = (
+        ("sampler", translate("Why", "{0} samplers")), ("steps", translate("Why", "{0} step counts")),
+        ("guidance", translate("Why", "{0} weights of guidance")),
+    )  # fmt: skip
+    for name, many in counts:
+        count = len({getattr(cell, name) for cell in cells})
+        parts += [many.format(count)] if count > 1 else []
     if last.strokes:
         count = len(last.strokes)
         painted = plural(count, translate("Why", "painted with 1 stroke"), translate("Why", "painted with {0} strokes"))
@@ -136,6 +163,7 @@ _FILE_NAMES = {
     Experiment.NOISES: "many-blocks",
     Experiment.BLEND: "block-to-block",
     Experiment.PAINT: "painted-block",
+    Experiment.SETTINGS: "settings",
 }
 
 
@@ -164,8 +192,9 @@ class GridPlan:
 
     def differences(self, other: GridPlan) -> tuple[str, ...]:
         """Keys of the settings in which two plans of one experiment ask for other pictures; the device is none."""
-        mine, others = self.request, other.request
-        if mine == replace(others, device=mine.device):
+        mine, others = self.request, replace(other.request, device=self.request.device)
+        runs = [(cell.noise, mine.single(cell)) for cell in mine.cells]
+        if runs == [(cell.noise, others.single(cell)) for cell in others.cells]:
             return ()
         shared = ("model", "steps", "guidance", "sampler")
         of_all = [key for key in shared if getattr(mine, key) != getattr(others, key)]
@@ -181,6 +210,9 @@ class GridPlan:
         if choices.experiment is Experiment.LABELS:
             kept = {Labels.FORMS: ("material",), Labels.MATERIALS: ("form",)}.get(choices.labels, ())
             return ("labels", *kept, "seed")
+        if choices.experiment is Experiment.SETTINGS:
+            own = [key for key in ("form", "material", "seed") if key not in (choices.x_axis, choices.y_axis)]
+            return ("x_axis", "x_values", "y_axis", "y_values", *own)
         ends = ("towards",) if choices.experiment is Experiment.BLEND else ()
         return ("form", "material", "seed", *ends, "count")
 

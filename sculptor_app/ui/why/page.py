@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class WhyPage(Page):
-    """Four experiments with noise, each a grid of runs that one scrubber moves.
+    """Five experiments with noise, each a grid of runs that one scrubber moves.
 
     Args:
         runner: Does the model's work.
@@ -313,8 +313,9 @@ class WhyPage(Page):
         if self.experiment is Experiment.PAINT:
             self.paint_panel.set_noise(runs[len(runs) // 2].state(0) / runs[0].levels[0].scale)
         if self.results.of(self.experiment) is None:
-            self.session.show(runs[0], None, running=False)
-            self.grid.set_grid(planned.arrangement, runs)
+            lead = max(range(len(runs)), key=lambda number: runs[number].planned_steps)
+            self.session.show(runs[lead], None, running=False)
+            self.grid.set_grid(planned.arrangement, runs, lead)
 
     @Slot(object)
     def _take_failure(self, error: Exception) -> None:
@@ -374,7 +375,7 @@ class WhyPage(Page):
         assert result is not None
         running = self.results.running is self.experiment
         self.session.show(result.runs[result.lead], None, running=running)
-        self.grid.set_grid(result.plan.arrangement, result.runs)
+        self.grid.set_grid(result.plan.arrangement, result.runs, result.lead)
 
     @Slot()
     def _show_invitation(self) -> None:

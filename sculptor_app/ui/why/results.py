@@ -38,13 +38,15 @@ class Result:
 
     @property
     def lead(self) -> int:
-        """Number of a cell that was run this time."""
-        return self.new[0]
+        """Number of a cell that was run this time: the first of those with the most steps."""
+        return max(self.new, key=lambda number: self.runs[number].planned_steps if self.runs else 0)
 
     @property
     def title_parts(self) -> tuple[str, ...]:
         """What it shows, and what made it: sampler, steps, and the model where it is not the embedded one."""
-        return (grid_title(self.request.cells), *map(display, self.runs[self.lead].info.title.facts))
+        told = [run.info.title.facts for run in self.runs]
+        shared = [fact for fact in told[self.lead] if all(fact in each for each in told)]
+        return (grid_title(self.request.cells), *map(display, shared))
 
     @property
     def memory_bytes(self) -> dict[int, int]:
@@ -264,7 +266,8 @@ class GridProgress(QObject):
         result = self._results.of(running) if running is not None else None
         if result is not None:
             of = len(result.new)
-            self._panel.set_grid_progress(steps, result.request.steps, cells, of, self._pace.mean_s)
+            planned = result.runs[result.lead].planned_steps
+            self._panel.set_grid_progress(steps, planned, cells, of, self._pace.mean_s)
 
     @Slot(object, str, object)
     def _end(self, experiment: Experiment, outcome: str, error: object) -> None:

@@ -1,8 +1,11 @@
 """Which runs each experiment sets side by side."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, NoiseRecipe, RequestError, RunRequest, Stroke
+from sculptor_app.ui.why.axes import KnownLabels
 from sculptor_app.ui.why.experiments import (
     Arrangement,
     Choices,
@@ -34,6 +37,85 @@ def test_one_noise_under_all_materials_and_under_both() -> None:
     assert len(both.cells) == len(set(both.cells)) == 48
     assert (both.columns, len(both.column_titles), len(both.row_titles)) == (8, 8, 6)
     assert (both.cells[9].form, both.cells[9].material) == ("figure", "bronze")
+
+
+def test_two_settings_are_columns_and_rows() -> None:
+    choices = {"x_axis": "sampler", "x_values": ("ddim", "heun"), "y_axis": "steps", "y_values": (5, 50, 10)}
+    arrangement = made(Experiment.SETTINGS, form="bust", seed=5, **choices)
+    assert [(cell.sampler, cell.steps) for cell in arrangement.cells] == [
+        (sampler, steps) for steps in (5, 50, 10) for sampler in ("ddim", "heun")
+    ]
+    assert {(cell.noise, cell.form, cell.guidance) for cell in arrangement.cells} == {(NoiseRecipe(5), "bust", None)}
+    assert (arrangement.columns, arrangement.column_titles) == (2, ("DDIM", "Heun"))
+    assert arrangement.row_titles == ("5 steps", "50 steps", "10 steps")
+    assert grid_title(arrangement.cells) == "Bust · seed 5 · 2 samplers · 3 step counts"
+
+
+def test_one_setting_alone_has_captions() -> None:
+    arrangement = made(Experiment.SETTINGS, x_axis="guidance", x_values=(0.0, 1.0, 7.5), y_axis="", seed=5)
+    assert [cell.guidance for cell in arrangement.cells] == [0, 1, 7.5]
+    assert (arrangement.captions, arrangement.row_titles) == (("guidance 0", "guidance 1", "guidance 7.5"), ())
+
+
+def test_labels_and_seeds_as_axes_take_the_place_of_the_fields() -> None:
+    choices = {"x_axis": "form", "x_values": ("vase", "ring"), "y_axis": "seed", "y_values": (1, 2)}
+    cells = made(Experiment.SETTINGS, form="bust", material="marble", seed=5, **choices).cells
+    assert [(cell.form, cell.material, cell.noise.seed) for cell in cells] == [
+        ("vase", "marble", 1), ("ring", "marble", 1), ("vase", "marble", 2), ("ring", "marble", 2),
+    ]  # fmt: skip
+
+
+KNOWN = KnownLabels(FORMS, MATERIALS)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "values"),
+    [
+        ("sampler", "ddim, HEUN,DPM-Solver++ 2M", ("ddim", "heun", "dpmpp-2m")),
+        ("steps", " 5; 10 ,20,", (5, 10, 20)),
+        ("guidance", "0, 1.5", (0.0, 1.5)),
+        ("form", "Bust, standing figure", ("bust", "figure")),
+        ("material", "marble", ("marble",)),
+        ("seed", "7", (7,)),
+    ],
+)
+def test_values_are_read_as_people_write_them(key: str, text: str, values: tuple) -> None:
+    assert KNOWN.read(key, text) == values
+    assert KNOWN.read(key, KNOWN.written(key, values)) == values
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "sentence"),
+    [
+        ("sampler", "ddim, plms", "“plms” is not known; there are DDIM, "),
+        ("steps", "5, ten", "“ten” is no number; write them with commas between them, as in 5, 10, 20, 50."),
+        ("steps", "2.5", "“2.5” is no number"),
+        ("seed", " , ", "An axis has no values"),
+        ("guidance", "1, 1.0", "“1.0” is there twice"),
+        ("seed", ",".join(map(str, range(99))), "An axis has 99 values; 64 are the most."),
+        ("form", "lion", "“lion” is not known"),
+    ],
+)
+def test_what_is_no_value_is_said(key: str, text: str, sentence: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        KNOWN.read(key, text)
+    assert sentence in refused.value.message
+
+
+@given(st.sampled_from(["sampler", "steps", "guidance", "seed", "form", "material"]), st.text(max_size=60))
+def test_no_text_does_more_than_be_refused(key: str, text: str) -> None:
+    try:
+        values = KNOWN.read(key, text)
+    except RequestError:
+        return
+    assert len(values) == len(set(values)) > 0
+
+
+def test_first_values_can_be_read_and_a_model_offers_what_it_knows() -> None:
+    for key in KNOWN.axes:
+        assert KNOWN.read(key, KNOWN.first_values(key))
+    assert KnownLabels((), ()).axes == ("sampler", "steps", "seed")
+    assert KnownLabels(("bust", "vase"), ("bronze",)).axes == ("sampler", "steps", "guidance", "seed", "form")
 
 
 def test_neighbouring_seeds() -> None:
