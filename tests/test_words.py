@@ -25,6 +25,8 @@ NEVER_ONE = {
     "from {0} × {1} pixels": "a product",
     "it has {0:,} pixels, and": "it is refused for having so many",
     "The grid has {0} cells": "one cell is allowed",
+    "Runs of fewer than {0} steps": "a bound",
+    "{0} weights of guidance": "of a grid that has several",
     "A latent map needs {0} pictures": "a bound",
     "lies more than {1} folders deep": "a bound",
     "took more than {0} seconds": "a bound",

@@ -169,7 +169,7 @@
       ((event.clientX - rect.left) / rect.width * 360 - area.left) / (area.right - area.left) * steps))));
   }
   if (run.spectrum.frequencies.length > 1) {
-    const chart = frame(run.source === "guess" ? "Spectrum of the current guess" : "Spectrum of the noisy state", "cycles per picture", "power");
+    const chart = frame(run.source === "guess" ? "Spectrum of the current guess" : "Spectrum of the noisy state", "cycles per image", "power");
     const { svg, area } = chart, { frequencies, powers } = run.spectrum;
     const [low, high] = range(powers.filter((row) => row !== null).concat([[0]]));
     const first = Math.log(frequencies[0]), wide = Math.log(frequencies[frequencies.length - 1]) - first;

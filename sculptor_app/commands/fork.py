@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, fi
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.files import is_file
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, Parting, RunRequest
+from sculptor_app.core.requests.samplers import NOISELESS_SAMPLERS
+from sculptor_app.core.trajectory.levels import FIRST_FORK_STEP
 from sculptor_app.exports.animation.options import NONE
 from sculptor_app.exports.files import OptionError
 
@@ -105,6 +108,9 @@ def run(arguments: argparse.Namespace) -> int:
             )
         if len(wanted) > MOST_FORKS:
             raise OptionError(f"There would be {len(wanted)} forks.", f"Ask for {MOST_FORKS} at most.")
+        for each in wanted:
+            if (seed := each.change.get("seed")) is not None:
+                replace(request, seed=seed)
         if arguments.at > request.steps:
             raise OptionError(f"The step is {arguments.at}; the run has {request.steps}.", "Choose one that it has.")
         if arguments.at == request.steps:
@@ -116,6 +122,11 @@ def run(arguments: argparse.Namespace) -> int:
         elif not arguments.save_each.parent.is_dir():
             raise OptionError(f"There is no folder {arguments.save_each.parent}.", "Create it first.")
         options_of(arguments)
+        is_noiseless = arguments.sampler in NOISELESS_SAMPLERS  # noise is laid on, which step 1 has no room for
+        if arguments.noise is not None and is_noiseless and arguments.at < FIRST_FORK_STEP:
+            raise OptionError(
+                f"Step {arguments.at} cannot be noised back.", f"Choose --at {FIRST_FORK_STEP} or a later one."
+            )
         return request, wanted
 
     def work(checked: tuple[RunRequest, list[Wanted]], interruption: Interruption) -> None:
@@ -130,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
         if whole.info.space == "latents" and (arguments.out is not None or arguments.save_each is not None):
             find_map(engine, whole, interruption)
         runs = [whole, *(_fork(engine, whole, arguments.at, each, interruption) for each in wanted)]
-        captions = (f"the run, {whole.info.sampler_name}", *(each.caption for each in wanted))
+        captions = (f"the run, seed {request.seed}, {whole.info.sampler_name}", *(each.caption for each in wanted))
         if arguments.save_each is not None:
             _save_each(arguments, runs, interruption)
         if arguments.out is not None or arguments.csv is not None:
@@ -161,11 +172,18 @@ def _wanted(arguments: argparse.Namespace, request: RunRequest) -> Iterator[Want
             "There is a --count of forks with other noise.", "Add --noise N or --u-turn N, the first of the seeds."
         )
     if arguments.noise is not None:
-        for seed in range(arguments.noise, arguments.noise + (arguments.count or 1)):
+        for seed in _seeds(arguments.noise, arguments.count or 1, request.seed):
             yield Wanted({"seed": seed}, f"noise of seed {seed}", is_of_noise=True)
     if arguments.u_turn is not None:
-        for seed in range(arguments.u_turn, arguments.u_turn + (arguments.count or 1)):
+        for seed in _seeds(arguments.u_turn, arguments.count or 1, request.seed):
             yield Wanted({"seed": seed}, f"U-turn, noise of seed {seed}", is_u_turn=True)
+
+
+def _seeds(first: int, count: int, own: int) -> Iterator[int]:
+    """So many seeds from the first on, without the run's own, whose noise is in it already; refused as the first."""
+    if first == own:
+        raise OptionError(f"The noise of seed {first} is that of the run itself.", "Choose another seed.")
+    return itertools.islice((seed for seed in itertools.count(first) if seed != own), count)
 
 
 def _whole(engine: Engine, request: RunRequest, interruption: Interruption, bar: ProgressBar) -> Trajectory:

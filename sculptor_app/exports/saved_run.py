@@ -37,7 +37,8 @@ def write_sculpt(
     try:
         with replacing(path) as file:
             info = told_info(source.undecoded.info, disclosure)
-            write_run(file, source, info=info, compact=is_compact, stop=stop, progress=progress)
+            tells = disclosure is not Disclosure.PRIVATE
+            write_run(file, source, info=info, compact=is_compact, with_start=tells, stop=stop, progress=progress)
     except Cancelled as cancelled:
         raise ExportCancelled from cancelled
 

@@ -55,7 +55,8 @@ _ROWS = (
         lambda run, measures: measures.distances()[:, ::-1],
     ),
     CourseKind(
-        "guidance", translate("course", "Strength of the guidance"), "guidance-norm", (translate("course", "norm"),),
+        "guidance", translate("course", "Strength of the guidance"), "guidance-norm",
+        (translate("course", "strength"),),
         translate("course", "root mean square of conditional less unconditional guess"), False,
         lambda run, measures: measures.guidance()[:, :1], has_noise_alone=False,
     ),

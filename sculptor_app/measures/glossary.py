@@ -196,8 +196,9 @@ _OTHER_RUNS = (
         "glossary", "The finished picture of a run, drowned in other noise to the level of a step and sculpted again "
         "from there. What comes back as it was did not drown in that noise.")),
     Term("settled-or-decided", translate("glossary", "Settled or decided?"), translate(
-        "glossary", "Settled is said of the guesses of one run, where a band stays as it is. Decided is said of what "
-        "all forks from a step share: a band can be decided long before it settles.")),
+        "glossary", "Settled is said of the guesses of one run, where a band stays nearly as it is; decided of what "
+        "all forks from a step share. Either may come first: other noise can still turn what a guess holds already, and "
+        "what is decided may not be drawn yet.")),
 )  # fmt: skip
 
 _LATENTS = (

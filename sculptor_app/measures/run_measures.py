@@ -59,6 +59,8 @@ class RunMeasures:
         """Measure everything that a trajectory holds so far."""
         measures = cls(trajectory.planned_steps, trajectory.info.space, window)
         measures.catch_up(trajectory)
+        if measures.is_complete:
+            measures.release_contents()
         return measures
 
     @property
@@ -76,8 +78,6 @@ class RunMeasures:
         self._expect(trajectory.planned_steps)
         for k in range(self._last + 1, trajectory.last + 1):
             self.append(trajectory, k)
-        if self.is_complete and self._samples:  # its last step was measured before that was known to be the last
-            self._measure_distances()
 
     def append(self, trajectory: AnyTrajectory, k: int) -> None:
         """Measure state k and its guess; `ValueError` if k is not the next state."""
@@ -95,7 +95,6 @@ class RunMeasures:
         self._direction = direction
         if k == self.planned_steps:  # here, in the thread that appends, and not when they are drawn
             self._correlated = (k, self._correlations(k))
-            self._measure_distances()
         self._last = k
 
     def energies(self, source: Source) -> Floats:
@@ -132,7 +131,8 @@ class RunMeasures:
             (last + 1, 2), in the order of SOURCES, in the units of the frames (black to white is 2), read-only; NaN
             where there is no guess, and as long as the run is not complete.
         """
-        rows = self._distances[: self._last + 1]
+        is_known = self.is_complete and len(self._samples) == self._last + 1
+        rows = self._measured_distances() if is_known else self._distances[: self._last + 1]
         rows.flags.writeable = False
         return rows
 
@@ -176,8 +176,9 @@ class RunMeasures:
         return tuple(_stays_from(near[:, band]) for band in range(len(BANDS)))
 
     def release_contents(self) -> None:
-        """Forget the bands' contents, which only further steps would need; their correlations stay."""
+        """Forget what only further steps would need; correlations and distances stay."""
         self._correlated = (self._last, self.correlations())
+        self._distances = self.distances()
         self._contents, self._samples, self._direction = [], [], None
 
     def _sample(self, state: Frame, scale: float, guess: Frame | None) -> None:
@@ -186,16 +187,19 @@ class RunMeasures:
             most = max(LEAST_SAMPLED, MOST_SAMPLED_BYTES // (8 * (self.planned_steps + 1)))
             chosen = np.random.default_rng(0).permutation(state.size)[:most]
             self._sampled = np.sort(chosen)
+        elif 8 * len(self._sampled) * len(self._samples) > MOST_SAMPLED_BYTES and len(self._sampled) > LEAST_SAMPLED:
+            self._sampled = self._sampled[::2]  # there are more steps than were planned
+            self._samples = [(own[::2].copy(), None if other is None else other[::2].copy())
+                             for own, other in self._samples]  # fmt: skip
         values = state.reshape(-1)[self._sampled] / np.float32(scale)
         self._samples.append((values, None if guess is None else guess.reshape(-1)[self._sampled]))
 
-    def _measure_distances(self) -> None:
-        """Those of a whole run; the picture at its end is the last guess, or the last state where there is none."""
-        state, guess = self._samples[-1]
+    def _measured_distances(self) -> Floats:
+        """Those to the newest picture: the guess, or the state where there is none."""
+        samples = self._samples
+        state, guess = samples[-1]
         end = state if guess is None else guess
-        for k, (state, guess) in enumerate(self._samples):
-            self._distances[k] = _norm(state - end), _norm(None if guess is None else guess - end)
-        self._samples, self._direction = [], None
+        return np.array([(_norm(own - end), _norm(None if other is None else other - end)) for own, other in samples])
 
     def _correlations(self, last: int) -> Floats:
         """Those with the guess of step `last`, of the steps up to there."""
@@ -256,7 +260,7 @@ def guidance_direction(trajectory: AnyTrajectory, k: int) -> Frame | None:
 
 def _norm(frame: Frame | None) -> float:
     """Root mean square over all elements; NaN of nothing."""
-    return math.nan if frame is None else math.sqrt(float(np.mean(np.square(frame), dtype=np.float64)))
+    return math.nan if frame is None else math.sqrt(float(np.mean(np.square(frame, dtype=np.float64))))
 
 
 def _cosine(one: Frame | None, other: Frame | None) -> float:

@@ -186,6 +186,7 @@ class SamplingRunner(QObject):
         self._plan_wanted: RunRequest | None = None
         self._plan_asked: RunRequest | None = None  # the one that is being planned
         self._schedules_wanted: RunRequest | None = None
+        self._schedules_asked: RunRequest | None = None  # of which they are being made
         self.engine: Engine | None = None
         # Weak, as a run holds its trajectory, which goes with the last view of it.
         self._newest: Callable[[], ModelRun | None] = lambda: None  # the run that was asked for last
@@ -458,16 +459,28 @@ class SamplingRunner(QObject):
         self._jobs.start(self._planning_job(request), run)
 
     def _compare_next(self) -> None:
-        request, self._schedules_wanted = self._schedules_wanted, None
+        request = self._schedules_asked = self._schedules_wanted
+        self._schedules_wanted = None
         if request is None:
             return
 
         def job(stop: threading.Event) -> Iterator[object]:
-            yield request, self._made_engine().schedules(request)
+            yield request, self._made_engine().schedules(request, stop)
 
         run = Run()
         run.produced.connect(self._take_schedules)
+        run.cancelled.connect(self._want_schedules_again)
+        run.failed.connect(self._take_schedules_failure)
         self._jobs.start(job, run)
+
+    @Slot()
+    def _want_schedules_again(self) -> None:
+        """A run had to go first: ask again when that is over, unless others are wanted by now."""
+        self._schedules_wanted = self._schedules_wanted or self._schedules_asked
+
+    @Slot(object)
+    def _take_schedules_failure(self, error: BaseException) -> None:
+        log.warning("the schedules of other samplers could not be made", exc_info=error)
 
     @Slot(object)
     def _take_schedules(self, found: tuple[RunRequest, dict[str, tuple[NoiseLevel, ...]]]) -> None:

@@ -9,12 +9,14 @@ import pytest
 from PIL import Image
 
 from sculptor_app.cli import main
-from sculptor_app.core.requests.request import Parting, RunRequest
+from sculptor_app.commands.fork import _seeds
+from sculptor_app.core.requests.request import MAX_SEED, Parting, RequestError, RunRequest
 from sculptor_app.core.trajectory.file import open_run
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.studies.fork import fork, make_again, noised_back, parted
 from sculptor_app.exports.numbers import read_csv
+from tests.helpers.any_pipeline import finish
 
 
 def forked(model: Path, *arguments: object) -> int:
@@ -122,3 +124,21 @@ def finished(events):
     for event in events:
         made = event.trajectory
     return made
+
+
+def test_the_runs_own_noise_is_refused_and_passed_over(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fork", "--model", str(tiny_model), "--steps", "4", "--at", "2", "--seed", "7", "--out", "/nowhere/x.png"]
+    for option in ("--noise", "--u-turn"):
+        assert main([*words, option, "7"]) == 2
+        assert "The noise of seed 7 is that of the run itself." in capsys.readouterr().err
+    assert [*_seeds(5, 4, 7)] == [5, 6, 8, 9]
+    assert main([*words, "--u-turn", str(MAX_SEED), "--count", "2"]) == 2
+    assert str(MAX_SEED + 1) in capsys.readouterr().err
+    assert main([*words[:-4], "--at", "1", "--noise", "2", "--seed", "7"]) == 2
+
+
+def test_a_state_cannot_be_noised_back_with_what_is_in_it(tiny_model: Path) -> None:
+    run = finish(Engine(), RunRequest("bust", steps=4, seed=7, device="cpu", model=str(tiny_model)))
+    with pytest.raises(RequestError, match="The noise of seed 7 is that of the run itself"):
+        noised_back(run, 3, 7)
+    noised_back(run, 3, 8)

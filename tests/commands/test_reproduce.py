@@ -19,6 +19,7 @@ from sculptor_app.core.trajectory.file import SavedTrajectory, open_run
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.studies.fork import make_again
+from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.saved_run import write_sculpt
 from tests.helpers.runs import made_run
 
@@ -80,6 +81,16 @@ def test_a_run_from_a_picture_comes_out_bit_for_bit(
     rounded = ", as rounded as the file is" if compact else ""
     assert (code, out.strip()) == (0, f"The same, bit for bit{rounded}: 4 states.")
     assert "the picture that it began with: " in said(capsys, "info", path)[1]
+
+
+def test_a_private_file_holds_neither_the_picture_nor_the_noise(tiny_model: Path, tmp_path: Path) -> None:
+    run = made_run(steps=2, start_picture=np.full((3, 16, 16), 0.25, np.float32), start_noise=made_run().state(0))
+    run.info = replace(run.info, origin="me.png")
+    for disclosure, held in ((Disclosure.NAMES, True), (Disclosure.PRIVATE, False)):
+        write_sculpt(tmp_path / "x.sculpt", run, disclosure=disclosure)
+        saved = open_run(tmp_path / "x.sculpt")
+        assert [saved.start_picture() is not None, saved.start_noise() is not None] == [held, held]
+        assert bool(why_not_repeatable(saved)) != held
 
 
 def test_a_run_from_a_noise_that_was_given_comes_out_bit_for_bit(tiny_model: Path, tmp_path: Path) -> None:

@@ -377,3 +377,28 @@ def test_a_looser_rule_is_met_earlier_and_a_stricter_one_later() -> None:
     np.testing.assert_allclose(measures.correlations()[1:, 1], np.cos(angles[1:]), atol=1e-4)
     steps = {rule: measures.settled(rule)[1] for rule in SETTLING_RULES}
     assert steps == {"content-90": 2, "content": 3, "content-99": 4, "energy": 1}
+
+
+def test_a_run_whose_steps_are_counted_as_they_come_has_the_same_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its plan grows before each step, so that every step is the last one for a moment."""
+    whole = made_run(steps=12, size=32, guidance=2.0)
+    wanted = RunMeasures.of(whole)
+    for budget in (run_measures.MOST_SAMPLED_BYTES, 12_000):
+        monkeypatch.setattr(run_measures, "MOST_SAMPLED_BYTES", budget)
+        monkeypatch.setattr(run_measures, "LEAST_SAMPLED", 64)
+        measures = RunMeasures(1)
+        for k in range(13):
+            measures._expect(max(1, k))
+            measures.append(whole, k)
+        assert 8 * len(measures._sampled) * 13 <= 2 * max(budget, 8 * 64 * 13)
+        rtol = 1e-6 if budget > 12_000 else 0.2
+        np.testing.assert_allclose(measures.distances(), wanted.distances(), rtol=rtol, atol=1e-6)
+        np.testing.assert_array_equal(measures.guidance(), wanted.guidance())
+        measures.release_contents()
+        np.testing.assert_allclose(measures.distances(), wanted.distances(), rtol=rtol, atol=1e-6)
+
+
+def test_distances_of_huge_values_are_numbers() -> None:
+    run = made_run(steps=2, size=8)
+    run.guess = lambda k: None if k == 0 else np.full((3, 8, 8), 1e25 * k, np.float32)
+    assert RunMeasures.of(run).distances()[1, 1] == pytest.approx(1e25, rel=1e-5)

@@ -85,7 +85,7 @@ def test_help_begins_where_it_tells_of_the_page_in_front(driver: Driver) -> None
     for entry in driver.window.bench.pages.entries[1:]:
         driver.window.bench.pages.show(entry.key)
         assert top().lower().startswith(TERMS[entry.term].title.lower())
-    assert entry.term == "settled-or-decided"
+    assert entry.term == "fork"
 
 
 @pytest.mark.parametrize("stage", [Stage, ForwardStage])

@@ -69,6 +69,7 @@ def write_run(
     *,
     info: RunInfo | None = None,
     compact: bool = False,
+    with_start: bool = True,
     stop: threading.Event | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -78,6 +79,7 @@ def write_run(
         file: An empty file that can be sought in.
         info: What is told of the run in place of its own record.
         compact: Frames as float16, half as large, with three digits of each value left.
+        with_start: Keep the picture or the noise that it began with.
         stop: Set to give up before the next frame.
         progress: Called after each with how many are written, and how many there are.
 
@@ -88,7 +90,10 @@ def write_run(
     """
     run = trajectory.undecoded
     record = RunRecord.of(run, info)
-    rows = {name: _rows_of(run, read, len(record.steps)) for name, read in _READERS.items()}
+    rows = {
+        name: _rows_of(run, read, len(record.steps)) if with_start or name not in _STARTS else []
+        for name, read in _READERS.items()
+    }
     total, done, parts = sum(map(len, rows.values())), 0, []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, numbers in rows.items():

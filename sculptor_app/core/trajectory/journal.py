@@ -258,12 +258,18 @@ class JournalTrajectory(AnyTrajectory):
         return self._frame("returned", k)
 
     def start_picture(self) -> Frame | None:
-        """The picture that the run began with."""
-        return self._frame("start_picture", 0)
+        """The picture that the run began with; None if it is damaged, too: the steps can be saved without it."""
+        return self._start("start_picture")
 
     def start_noise(self) -> Frame | None:
-        """The noise that the run was given."""
-        return self._frame("start_noise", 0)
+        """The noise that the run was given, as `start_picture`."""
+        return self._start("start_noise")
+
+    def _start(self, name: str) -> Frame | None:
+        try:
+            return self._frame(name, 0)
+        except TrajectoryFileError:
+            return None
 
     def step(self, k: int) -> StepSummary:
         """The summary of step k."""

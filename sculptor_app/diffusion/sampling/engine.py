@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from sculptor_app import logs
-from sculptor_app.core.errors import ModelFolderError, SculptorError
+from sculptor_app.core.errors import Cancelled, ModelFolderError, SculptorError
 from sculptor_app.core.requests.request import Lora, RequestError, RunRequest
 from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS
 from sculptor_app.core.texts import translate
@@ -201,14 +201,19 @@ class Engine:
         except UnknownSchedulerError as error:
             raise PlanUnknown(error.args[0]) from error
 
-    def schedules(self, request: RunRequest) -> dict[str, tuple[NoiseLevel, ...]]:
+    def schedules(self, request: RunRequest, stop: threading.Event) -> dict[str, tuple[NoiseLevel, ...]]:
         """Noise levels of a request's states under each other sampler that the loaded model takes, by their names.
 
         Samplers of which that cannot be told are left out; all, if the model is not the one that is loaded.
+
+        Raises:
+            Cancelled: `stop` was set.
         """
         pipeline = self._loaded(request)
         found: dict[str, tuple[NoiseLevel, ...]] = {}
         for each in () if pipeline is None else samplers_for(pipeline, self.settings):
+            if stop.is_set():
+                raise Cancelled
             if each in (request.sampler, OWN_SAMPLER):
                 continue
             with contextlib.suppress(SculptorError):

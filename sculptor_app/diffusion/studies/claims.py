@@ -24,7 +24,7 @@ from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import whole_run
 from sculptor_app.diffusion.studies.decisions import ReadLabels, measure_step
-from sculptor_app.measures.claims import ClaimProgress, ClaimRequest, Outcome
+from sculptor_app.measures.claims import LEAST_STEPS, ClaimProgress, ClaimRequest, Outcome
 from sculptor_app.measures.likeness import Curve, Decision, curves_of, jackknife_error, usual_steps
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import BANDS
@@ -52,6 +52,10 @@ def measure_claim(
     Raises:
         Cancelled, SculptorError: As `sample`.
     """
+    if asked.request.steps < LEAST_STEPS:
+        few = translate("claims", "Runs of fewer than {0} steps show too little of it.").format(LEAST_STEPS)
+        yield Outcome(few, None)
+        return
     outcome = yield from MEASURES[key](engine, asked, stop, read_labels)
     yield outcome
 
@@ -86,9 +90,12 @@ def _decided(low: float, high: float, border: float) -> bool | None:
 
 
 def is_in_order(settled: Sequence[int | None]) -> bool:
-    """Whether no band settled before a coarser one; a band that holds nothing is left out."""
+    """Whether no band settled before a coarser one, and the finest later than the coarsest.
+
+    A band that holds nothing is left out.
+    """
     steps = [step for step in settled if step is not None]
-    return all(one <= other for one, other in itertools.pairwise(steps))
+    return len(steps) > 1 and steps[0] < steps[-1] and all(one <= other for one, other in itertools.pairwise(steps))
 
 
 def _coarse_to_fine(
@@ -109,7 +116,9 @@ def _coarse_to_fine(
     known = [column[~np.isnan(column)] for column in np.array(steps, float).T]
     medians = {band.name: float(np.median(column)) for band, column in zip(BANDS, known, strict=True) if column.size}
     told = ", ".join(f"{name} {number_text(step)}" for name, step in medians.items())
-    said = translate("claims", "In {0} of {1} runs bands settled from coarse to fine ({2} to {3}); medians: {4}.")
+    said = translate(
+        "claims", "In {0} of {1} runs bands settled from coarse to fine (95 % interval {2} to {3}); medians: {4}."
+    )
     here = said.format(in_order, asked.seeds, _percent(low), _percent(high), told)
     figures = {"share": in_order / asked.seeds, "low": low, "high": high, **medians}
     return Outcome(here, _decided(low, high, 0.5), figures)
@@ -196,10 +205,10 @@ def _u_turn(
             for event in measure_step(engine, run, step, asked.forks, stop, read_labels, u_turn=True):
                 if isinstance(event, Decision):
                     found.append(event)
+            if "form" not in curves_of(found):
+                return Outcome(translate("claims", "Nothing reads a class off the pictures of this model."), None)
             done += 1
             yield ClaimProgress(done, planned)
-    if "form" not in curves_of(found):
-        return Outcome(translate("claims", "Nothing reads a class off the pictures of this model."), None)
     seeds = sorted({each.seed for each in found})
 
     def widths(of_seeds: Sequence[int]) -> tuple[float, float]:

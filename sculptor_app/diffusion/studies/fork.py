@@ -267,11 +267,16 @@ def noised_back(trajectory: Trajectory, k: int, seed: int) -> Frame:
         k: 2 or more, so that the noise at the start stays.
 
     Raises:
-        RequestError: There is no such step, or a level is not known.
+        RequestError: There is no such step, a level is not known, or the noise is that of the run, of which there would
+            be too much.
     """
     if not 2 <= k <= trajectory.last:
         raise RequestError(
             translate("errors", "Step {0} cannot be noised back; choose 2 to {1}.").format(k, trajectory.last)
+        )
+    if seed == trajectory.info.request.seed and trajectory.info.has_seed and trajectory.start_noise() is None:
+        raise RequestError(
+            translate("errors", "The noise of seed {0} is that of the run itself; choose another seed.").format(seed)
         )
     before, here = trajectory.levels[k - 1], trajectory.levels[k]
     if not before.is_known or not here.is_known or not here.signal:

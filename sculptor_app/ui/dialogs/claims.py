@@ -48,7 +48,7 @@ class ClaimsDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(self.tr("Published findings, tested here"))
         self._request = request
-        self._tests = ClaimRunner(runner, self)
+        self._runner, self._tests = runner, ClaimRunner(runner, self)
         self._tested = ""  # key of the claim that is being tested
         self._settings = ""  # what it is tested with, in words
         intro = QLabel(
@@ -131,7 +131,13 @@ class ClaimsDialog(QDialog):
         self._tested = key
         sampler, steps = display(SAMPLERS[request.sampler].label), display(steps_text(request.steps))
         self._settings = self.tr("measured with {0} runs of {1}, {2}").format(seeds, steps, sampler)
-        card.say(self.tr("Getting ready…"))
+        if request.model is not None:
+            name = re.split(r"[\\/]", request.model.rstrip("\\/"))[-1]
+            self._settings = self.tr("{0}, {1}").format(self._settings, name)
+        newest = self._runner.newest
+        is_of_another = self._runner.is_running and newest is not None and newest.was_asked_for
+        stopped = self.tr("Getting ready… What was being made was stopped for this test.")
+        card.say(stopped if is_of_another else self.tr("Getting ready…"))
         self._tests.start(key, ClaimRequest(request, seeds))
 
     @Slot(int, int)
@@ -218,7 +224,8 @@ class ClaimCard(QWidget):
     def show_outcome(self, outcome: Outcome, settings: str) -> None:
         """Show what the model shows, what that was measured with, and whether the finding holds."""
         self.here.setText(f"{display(outcome.here)} ({settings})")
-        self.verdict.setToolTip("" if outcome.holds is not None else self.tr("More runs may tell."))
+        may_tell = outcome.holds is None and outcome.errors
+        self.verdict.setToolTip(self.tr("More runs may tell.") if may_tell else "")
         sign = {True: "✓ ", False: "✗ ", None: ""}[outcome.holds]
         verdict = display(outcome.verdict)
         self.verdict.setText(f"{sign}{verdict[:1].upper()}{verdict[1:]}")

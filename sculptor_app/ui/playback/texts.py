@@ -220,7 +220,7 @@ def step_story(trajectory: AnyTrajectory, k: int, settled: Sequence[tuple[str, i
         return translate("StatusText", "The untouched block: noise alone, and the model takes it off step by step.")
     steps = [translate("StatusText", "{0} at {1}").format(names.band_name(band), step) for band, step in settled]
     if k == trajectory.planned_steps and steps:
-        told = translate("StatusText", "Done. Each band stopped changing at its step: {0}. Drag back to see it.")
+        told = translate("StatusText", "Done. Settled: {0}. Drag back to see it.")
         return told.format(", ".join(steps))
     phase = phase_of(trajectory.levels[k - 1])
     if phase is None:

@@ -12,7 +12,17 @@ from sculptor_app.core.texts import number_text
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.measures.course import COURSES, CourseKind
 from sculptor_app.ui.plots.canvas import decimal_ticks, power_text, power_ticks, stable_range, thinned, whole_ticks
-from sculptor_app.ui.plots.chart import PILL_HEIGHT, Chart, Cursor, EndLabel, EndLabels, KeptCurve, limits, log10_or_gap
+from sculptor_app.ui.plots.chart import (
+    PILL_HEIGHT,
+    Chart,
+    Cursor,
+    EndLabel,
+    EndLabels,
+    KeptCurve,
+    limits,
+    log10_or_gap,
+    pale_pen,
+)
 from sculptor_app.ui.theme import phase_colour, theme
 from sculptor_app.ui.widgets.names import band_name, display, explained
 
@@ -104,7 +114,7 @@ class CoursePlot(Chart):
         for item, dashes in zip(self._lines, (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine), strict=True):
             item.setPen(_pen(theme().tokens.text, 1.75 * ratio, dashes))
         for item in self._pale:
-            item.setPen(_pen(theme().tokens.hairline_strong, 1.25 * ratio, Qt.PenStyle.SolidLine))
+            item.setPen(pale_pen(_pen(theme().tokens.accent, 1.25 * ratio, Qt.PenStyle.SolidLine)))
         self._show()
         self._cursor.update()
 

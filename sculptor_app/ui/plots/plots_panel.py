@@ -185,6 +185,9 @@ class PlotsPanel(QWidget):
         """The noise levels that other samplers would take for a request, by their names."""
         if request != self._scheduled:
             return
+        if not schedules:  # another model is loaded
+            self._scheduled = None
+            return
         from sculptor_app.measures.course import snr_and_sigma
 
         self._schedules = tuple((name, snr_and_sigma(levels)[:, 0]) for name, levels in schedules.items())
@@ -318,7 +321,7 @@ class PlotsPanel(QWidget):
             )
             if self.source == GUESS:
                 rule = self._session.settling_rule
-                words = self.tr("from here on this band no longer changes")
+                words = self.tr("from here on this band hardly changes")
                 exactly = self.tr("Dots: settled by {0}: {1}.").format(
                     display(SETTLING_RULES[rule].name), display(SETTLING_RULES[rule].meaning)
                 )
@@ -353,6 +356,8 @@ class PlotsPanel(QWidget):
         if kind is None or kind.key == "noise":
             return self.tr("The noise levels of this run are not known.")
         if kind.key == "distance":
+            if trajectory.ended or measures.is_complete:
+                return self.tr("This run has no picture at its end that a distance could be from.")
             return self.tr("The distances are known when the run is over.")
         from sculptor_app.measures.pictures import why_no_guidance_guesses
 

@@ -221,7 +221,7 @@ class PageTable:
                 "when",
                 translate("Pages", "Decided when?"),
                 translate("Pages", "Runs that part at a step: what was decided by then, and what was still open"),
-                "settled-or-decided",
+                "fork",
                 self._when,
             ),
         ]

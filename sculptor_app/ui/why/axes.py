@@ -10,7 +10,7 @@ from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.requests.request import MOST_CELLS, Cell, NoiseRecipe, RequestError
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
-from sculptor_app.core.texts import number_text
+from sculptor_app.core.texts import number_text, plural
 from sculptor_app.ui.widgets.names import display, form_name, material_name
 
 translate = QCoreApplication.translate  # a name that lupdate knows
@@ -111,7 +111,7 @@ def value_title(key: str, value: Any) -> str:
         case "material":
             return material_name(value)
         case "steps":
-            return translate("Why", "{0} steps").format(value)
+            return plural(value, translate("Why", "1 step"), translate("Why", "{0} steps")).format(value)
         case "guidance":
             return translate("Why", "guidance {0}").format(number_text(value))
     return translate("Why", "seed {0}").format(value)

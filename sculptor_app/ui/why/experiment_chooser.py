@@ -21,6 +21,7 @@ from sculptor_app.ui.why.cell_grid import CellGrid
 from sculptor_app.ui.why.experiments import Experiment
 
 _HEIGHT, _ICON, _PAD = 60, 34.0, 12.0
+_LEAST_WITH_PICTOGRAM = 136
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
@@ -67,7 +68,7 @@ class ExperimentCard(QAbstractButton):
         return QSize(220, _HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, _HEIGHT)
+        return QSize(92, _HEIGHT)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         tokens = theme().tokens
@@ -81,12 +82,18 @@ class ExperimentCard(QAbstractButton):
         painter.setBrush(QColor(ground))
         painter.setPen(QPen(QColor(edge), 1))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
-        paint_icon(painter, self._pictogram, QRectF(_PAD, (self.height() - _ICON) / 2, _ICON, _ICON), ink)
+        if self._has_pictogram:
+            paint_icon(painter, self._pictogram, QRectF(_PAD, (self.height() - _ICON) / 2, _ICON, _ICON), ink)
         self._paint_text(painter, ink, tokens.muted if self.isEnabled() else tokens.disabled)
         painter.end()
 
+    @property
+    def _has_pictogram(self) -> bool:
+        """Whether there is room for it beside the name."""
+        return self.width() >= _LEAST_WITH_PICTOGRAM
+
     def _paint_text(self, painter: QPainter, ink: str, muted: str) -> None:
-        left = 2 * _PAD + _ICON - 2
+        left = 2 * _PAD + _ICON - 2 if self._has_pictogram else _PAD
         room = QRectF(left, 0, self.width() - left - 8, self.height())
         painter.setFont(fonts.small())
         two_lines = painter.fontMetrics().horizontalAdvance(self._line) <= room.width()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sculptor_app.core.errors import TrajectoryFileError
 from sculptor_app.core.trajectory import array_store, journal
 from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.file import open_run, write_run
 from sculptor_app.core.trajectory.journal import Journal, leftovers, new_journal, open_journal
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from tests.helpers.runs import made_run, solid
@@ -66,6 +67,18 @@ def test_everything_is_read_again(tmp_path: Path, made: dict[str, object]) -> No
     assert_same(again, run, run.last)
     assert bool(again.ended) == (not run.is_complete)
     run.close()
+
+
+def test_a_damaged_beginning_leaves_a_run_that_can_be_saved(tmp_path: Path) -> None:
+    picture = np.full((3, 16, 16), 0.123, np.float32)
+    run, path = journaled(tmp_path, start_picture=picture.copy())
+    content = path.read_bytes()
+    path.write_bytes(content.replace(picture.tobytes(), picture.tobytes()[::-1]))
+    again = open_journal(path)
+    assert again.start_picture() is None
+    with (tmp_path / "x.sculpt").open("w+b") as file:
+        write_run(file, again)
+    assert open_run(tmp_path / "x.sculpt").last == run.last
 
 
 def test_it_grows_step_by_step(tmp_path: Path) -> None:

@@ -36,11 +36,12 @@ def clouds() -> Engine:
     return Engine(lambda *_, **__: GaussianPipeline(Clouds("v_prediction", size=SIZE), DDIMScheduler(**COSINE)))
 
 
-def outcome_of(key: str, steps: int = 10, seeds: int = 3, read=lambda *_: {}) -> Outcome:
+def outcome_of(key: str, steps: int = 10, seeds: int = 3, read=lambda *_: {}, ends_early: bool = False) -> Outcome:
     asked = ClaimRequest(RunRequest(steps=steps, seed=1, device="cpu"), seeds, 4)
     *progress, outcome = measure_claim(key, clouds(), asked, threading.Event(), read)
     assert all(isinstance(each, ClaimProgress) for each in progress)
-    assert (progress[0].done, progress[-1].done) == (0, progress[-1].planned)
+    if not ends_early:
+        assert (progress[0].done, progress[-1].done) == (0, progress[-1].planned)
     assert isinstance(outcome, Outcome)
     return outcome
 
@@ -58,7 +59,14 @@ def test_every_claim_has_its_test_and_its_source() -> None:
 
 @pytest.mark.parametrize(
     ("settled", "wanted"),
-    [((3, 5, 9, 12), True), ((3, 3, 3, 3), True), ((4, 3, 9, 12), False), ((None, 3, None, 7), True), ((), True)],
+    [
+        ((3, 5, 9, 12), True),
+        ((3, 3, 3, 3), False),
+        ((4, 3, 9, 12), False),
+        ((None, 3, None, 7), True),
+        ((3, 3, 4, 4), True),
+        ((), False),
+    ],
 )
 def test_the_order_of_bands(settled: tuple[int | None, ...], wanted: bool) -> None:
     assert is_in_order(settled) is wanted
@@ -144,7 +152,7 @@ def test_classes_are_read_off_u_turns_and_off_the_picture_that_they_came_from() 
 
 
 def test_without_a_classifier_nothing_is_said_of_classes() -> None:
-    found = outcome_of("u-turn", steps=4, seeds=2)
+    found = outcome_of("u-turn", steps=4, seeds=2, ends_early=True)
     assert found.holds is None
     assert found.here == "Nothing reads a class off the pictures of this model."
 
@@ -182,3 +190,10 @@ def test_it_can_be_stopped() -> None:
     stop.set()
     with pytest.raises(Cancelled):
         list(events)
+
+
+@pytest.mark.parametrize("key", CLAIMS)
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_of_too_few_steps_nothing_is_told(key: str, steps: int) -> None:
+    found = outcome_of(key, steps=steps, seeds=2, ends_early=True)
+    assert (found.holds, found.here) == (None, "Runs of fewer than 4 steps show too little of it.")

@@ -218,5 +218,5 @@ def test_the_line_under_the_frames_tells_what_happens_at_a_step(ready: Driver) -
     name, step = band_name(marks[0][0]), marks[0][1]
     assert step < 20
     assert f"settled here: {name}" in at(step)
-    assert at(20).startswith("Done. Each band stopped changing at its step: ")
+    assert at(20).startswith("Done. Settled: ")
     assert f"{name} at {step}" in remark.text()

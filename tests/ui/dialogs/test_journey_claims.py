@@ -37,7 +37,7 @@ def test_a_finding_is_tested_and_told_with_its_verdict(ready: Driver, dialog: Cl
     assert not dialog.cards["u-turn"].button.isEnabled()
     ready.qtbot.waitUntil(lambda: not dialog.is_busy, timeout=RUN_MS)
     assert card.here.text().startswith("With DDIM two components hold ")
-    assert card.here.text().endswith("(measured with 4 runs of 5 steps, DDIM)")
+    assert card.here.text().endswith("(measured with 4 runs of 5 steps, DDIM, tiny)")
     assert card.verdict.isVisible()
     assert card.verdict.text().split()[-1] in ("Holds", "hold", "told")
     assert card.button.text() == "Test"

@@ -10,6 +10,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
 from sculptor_app.core.trajectory.forward import run_forward_process
@@ -157,6 +158,9 @@ def test_why_there_is_nothing_is_said(panel: PlotsPanel) -> None:
     panel._session.show(run, RunMeasures.of(run), running=False)
     assert panel.course_plot.is_empty
     assert panel.course_plot._empty.text() == "The distances are known when the run is over."
+    run.end("cancelled")
+    panel.set_course("distance")
+    assert "no picture at its end" in panel.course_plot._empty.text()
     panel.set_course("guidance")
     assert "did not keep the two guesses" in panel.course_plot._empty.text()
 
@@ -186,13 +190,52 @@ def test_the_menu_says_what_is_chosen(panel: PlotsPanel) -> None:
 def test_schedules_are_those_that_a_run_would_take(tiny_model: Path) -> None:
     engine = Engine()
     request = RunRequest("bust", None, 3, 6, "ddim", 2.0, "cpu", str(tiny_model))
-    assert engine.schedules(request) == {}  # it is not loaded
+    stop = threading.Event()
+    assert engine.schedules(request, stop) == {}  # it is not loaded
     engine.load(str(tiny_model), "cpu", threading.Event())
-    found = engine.schedules(request)
+    found = engine.schedules(request, stop)
     assert set(found) <= {SAMPLERS[each].label for each in EMBEDDED_SAMPLERS if each != "ddim"}
     assert len(found) > 5
     heun = engine.plan(replace(request, sampler="heun"))
     assert found["Heun"] == heun
+    stop.set()
+    with pytest.raises(Cancelled):
+        engine.schedules(request, stop)
+
+
+def test_schedules_that_a_run_put_off_come_after_it(ready: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    plots, runner = ready.window.panels.plots, ready.window.panels.runner
+    ready.run(6)
+    waiting, go_on, asked = threading.Event(), threading.Event(), []
+    schedules = type(runner.engine).schedules
+
+    def slow(engine: Engine, request: RunRequest, stop: threading.Event) -> object:
+        asked.append(request)
+        if len(asked) == 1:
+            waiting.set()
+            go_on.wait(60)
+        return schedules(engine, request, stop)
+
+    monkeypatch.setattr(type(runner.engine), "schedules", slow)
+    plots.set_course("noise")
+    ready.qtbot.waitUntil(waiting.is_set, timeout=RUN_MS)
+    ready.window.panels.run_control.start()  # the same settings: nothing else is asked for
+    go_on.set()
+    ready.qtbot.waitUntil(lambda: len(asked) == 2 and bool(plots._schedules), timeout=RUN_MS)
+    assert asked[0] == asked[1]
+
+
+def test_without_an_answer_they_are_asked_for_again(panel: PlotsPanel) -> None:
+    panel.load()
+    wanted: list[RunRequest] = []
+    panel.schedules_wanted.connect(wanted.append)
+    run = made_run(steps=5)
+    panel._session.show(run, RunMeasures.of(run), running=False)
+    panel.set_course("noise")
+    panel.set_schedules(wanted[0], {})
+    panel.set_course(ENERGY)
+    panel.set_course("noise")
+    assert len(wanted) == 2
 
 
 def test_other_schedules_come_behind_the_runs_own(ready: Driver) -> None:

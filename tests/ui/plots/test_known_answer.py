@@ -72,7 +72,7 @@ def test_marks_are_those_of_the_rule_that_was_chosen(plots: PlotsPanel) -> None:
         plots._session.set_settling_rule(rule)
         plots.draw()
         caption = plots.band_plot.caption
-        assert caption.text() == "power · dots: from here on this band no longer changes"
+        assert caption.text() == "power · dots: from here on this band hardly changes"
         assert f"settled by {rule}: " in caption.toolTip()
         assert words in caption.toolTip()
         assert "luminance of the pixels · no window" in caption.toolTip()
