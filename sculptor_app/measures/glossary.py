@@ -197,8 +197,8 @@ _OTHER_RUNS = (
         "from there. What comes back as it was did not drown in that noise.")),
     Term("settled-or-decided", translate("glossary", "Settled or decided?"), translate(
         "glossary", "Settled is said of the guesses of one run, where a band stays nearly as it is; decided of what "
-        "all forks from a step share. Either may come first: other noise can still turn what a guess holds already, and "
-        "what is decided may not be drawn yet.")),
+        "all forks from a step share. Either may come first: other noise can still turn what a guess holds, and what "
+        "is decided may not be drawn yet.")),
 )  # fmt: skip
 
 _LATENTS = (
