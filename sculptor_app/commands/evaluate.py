@@ -30,9 +30,16 @@ from sculptor_app.commands.terminal import (
 from sculptor_app.commands.train_recipe import AGAIN, sentence
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.files import is_folder, without_folder
-from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
+from sculptor_app.core.requests.request import (
+    FIRST_GUIDANCE,
+    FIRST_SAMPLER,
+    MAX_GUIDANCE,
+    MAX_SEED,
+    MAX_STEPS,
+    RequestError,
+)
 from sculptor_app.core.requests.samplers import NOISELESS_SAMPLERS
-from sculptor_app.core.texts import decimal_text
+from sculptor_app.core.texts import decimal_text, number_text
 from sculptor_app.exports.files import check_target, replacing
 
 if TYPE_CHECKING:
@@ -80,9 +87,11 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--steps", type=whole_number("number of steps", 1, MAX_STEPS), default=50, metavar="N",
                        help="reverse steps of the sampler (50)")  # fmt: skip
     group.add_argument("--sampler", action=OneOf, known=NOISELESS_SAMPLERS, name="sampler", metavar="ID",
-                       default="ddim", help=f"one of {', '.join(NOISELESS_SAMPLERS)} (ddim)")  # fmt: skip
-    group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=2.0, metavar="X",
-                       help="how much form and material count; 1 is none (2)")  # fmt: skip
+                       default=FIRST_SAMPLER,
+                       help=f"one of {', '.join(NOISELESS_SAMPLERS)} ({FIRST_SAMPLER})")  # fmt: skip
+    group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=FIRST_GUIDANCE,
+                       metavar="X",
+                       help=f"how much form and material count; 1 is none ({number_text(FIRST_GUIDANCE)})")  # fmt: skip
     group.add_argument("--exact", action="store_true",
                        help="sample in float32, as the window does, where a CPU is faster in 16 bits")  # fmt: skip
 

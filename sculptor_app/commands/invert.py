@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
     check_picture(arguments)
-    request = request_of(arguments)
+    request = replace(request_of(arguments), sampler="ddim")  # whose steps can be undone
     if arguments.out is not None or arguments.csv is not None:
         check_files(arguments)
     return request, animation_options(arguments, arguments.frames, arguments.size_px, into_noise=True)
