@@ -222,7 +222,10 @@ def test_the_table_holds_what_the_table_of_each_run_does(tmp_path: Path) -> None
     for number, run in enumerate(grid.runs):
         write_csv(tmp_path / "one.csv", run)
         alone = [list(row.values()) for row in read_csv(tmp_path / "one.csv")[1]]
-        assert [row[5:] for row in rows if row[0] == str(number + 1)] == alone
+        assert [row[8:] for row in rows if row[0] == str(number + 1)] == alone
+        request = run.info.request
+        made_by = [run.info.sampler_name, str(run.planned_steps), f"{request.guidance:g}"]
+        assert next(row[5:8] for row in rows if row[0] == str(number + 1)) == made_by
     assert next(row[1:5] for row in rows if row[0] == "4") == ["vase", "", "4", "noise painted on with 1 stroke"]
 
 

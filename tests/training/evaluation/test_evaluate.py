@@ -70,7 +70,8 @@ def test_a_model_is_measured(model: Path, judge: Path, tmp_path: Path, capsys: p
     assert told.err == ""  # no bars in a pipe
     assert json.loads((tmp_path / "figures.json").read_text()) == figures
     assert figures.keys() >= REQUIRED
-    assert (figures["samples"], figures["steps"], figures["guidance"], figures["seed"]) == (8, 2, 2.0, 0)
+    assert (figures["samples"], figures["steps"], figures["guidance"], figures["seed"]) == (8, 2, 1.75, 0)
+    assert figures["sampler"] == "unipc"
     assert 0 <= figures["form_accuracy"] <= 1
     assert figures["frechet_samples"] > 0 < figures["frechet_renders"]
     assert figures["nearest_train"] > 0.05 < figures["nearest_renders"]  # noise, and renders of other seeds
@@ -132,7 +133,7 @@ def test_a_person_gets_a_table(model: Path, judge: Path, capsys: pytest.CaptureF
     assert evaluate(model, "--samples", 1, "--train-pictures", 5) == 0
     table = capsys.readouterr().out
     for words in (
-        "1 sample of model, 2 steps of DDIM",
+        "1 sample of model, 2 steps of UniPC, guidance 1.75",
         "form as asked for",
         "Fréchet",
         "with 5 training pictures",
