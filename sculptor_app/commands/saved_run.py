@@ -73,8 +73,8 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
         "info",
         help="say what a saved run holds, or what an exported file was made with",
         description="Say what a saved run holds: what was asked for, what made it, its states and their sizes. Neither "
-        "its model nor torch is needed. Of an exported picture, film or web page: the settings that it carries, also "
-        "of pictures that ComfyUI or AUTOMATIC1111’s web UI made.",
+        "its model nor torch is needed. Of an exported picture, film, web page or table: the settings that it carries, "
+        "also of pictures that ComfyUI or AUTOMATIC1111’s web UI made.",
         epilog=INFO_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -203,14 +203,18 @@ def run_info(arguments: argparse.Namespace) -> int:
 
 def _is_exported(arguments: argparse.Namespace) -> bool:
     """Whether the file is one that shows a run, and carries settings alone."""
-    return arguments.run_file.suffix.lower() in settings_suffixes()
+    return arguments.run_file.suffix.lower() in (*settings_suffixes(), ".csv", ".parquet")
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the file says that it was made with, this program's or another one's."""
     from sculptor_app.exports.made_with import read_made_with  # numpy and Pillow come with it
+    from sculptor_app.exports.numbers import TABLE_SUFFIXES, read_header
 
     try:
+        if arguments.run_file.suffix.lower() in TABLE_SUFFIXES:
+            header = read_header(arguments.run_file)
+            return header if arguments.json else {key: told for key, told in header.items() if key != "columns"}
         return dict(read_made_with(arguments.run_file).settings)
     except ExportError as error:
         raise OptionError(error.message, error.advice) from error

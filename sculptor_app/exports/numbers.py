@@ -8,6 +8,7 @@ metadata under the key "sculptor", and the unit of each column in that of its fi
 
 import csv
 import io
+import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -19,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from sculptor_app import __version__
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
-from sculptor_app.exports.files import ExportCancelled, Progress, check_parquet, check_target, replacing
+from sculptor_app.exports.files import ExportCancelled, ExportError, Progress, check_parquet, check_target, replacing
 from sculptor_app.exports.settings import (
     APPLICATION,
     settled_steps,
@@ -207,6 +209,41 @@ def read_csv(path: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
             key, _, value = line[1:].partition(":")
             header[key.strip()] = json.loads(value)
     return header, []
+
+
+_MOST_HEADER = 4 * 2**20
+TABLE_SUFFIXES = (".csv", ".parquet")
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """What a table says that its run was made with; of a file that nobody looked through.
+
+    Raises:
+        ExportError: it cannot be read, or is none of these tables.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            from pyarrow.parquet import read_schema  # type: ignore[import-untyped]
+
+            header = json.loads((read_schema(path).metadata or {})[b"sculptor"])
+        else:
+            with path.open(encoding="utf-8") as file:
+                lines = file.read(_MOST_HEADER).split("\n")
+            told = [line[1:].partition(":") for line in itertools.takewhile(lambda line: line.startswith("#"), lines)]
+            header = {key.strip(): json.loads(value) for key, _, value in told}
+        if not isinstance(header, dict) or header.get("application") != APPLICATION:
+            raise ValueError("it is another program's")
+    except ImportError as error:
+        raise ExportError(
+            translate("errors", "The package pyarrow is not installed, so {0} cannot be read.").format(path),
+            translate("errors", "Save the numbers as CSV."),
+        ) from error
+    except (OSError, ValueError, KeyError, RecursionError) as error:
+        raise ExportError(
+            translate("errors", "{0} carries no settings of a run.").format(path),
+            translate("errors", "Choose a file that {0} exported.").format(APPLICATION),
+        ) from error
+    return header
 
 
 def _with(first: str, others: Iterator[str]) -> Iterator[str]:

@@ -233,6 +233,16 @@ def step_to_look_at(curves: Mapping[str, Curve], least: float = LEAST_CORRELATIO
     return middle
 
 
+def steps_left_to_look_at(curves: Mapping[str, Curve], least: float = LEAST_CORRELATION) -> int:
+    """How many more steps `step_to_look_at` names at most, until every decision is known exactly."""
+    left = 0
+    for curve in curves.values():
+        by, after = curve.decided_by(least)
+        if by is not None and after >= 0 and max(FIRST_FORK_STEP, (by + after) // 2) < by:
+            left += (by - after - 1).bit_length()  # a step between halves it
+    return left
+
+
 def usual_steps(steps: int, first: int = 0) -> tuple[int, ...]:
     """Where a run of so many steps is forked if nobody says where: closer together early, where most is decided.
 

@@ -73,6 +73,31 @@ def test_info_says_what_it_holds(saved: Path, capsys: pytest.CaptureFixture[str]
     assert set(told["part_bytes"]) == {"states", "guesses", "guesses_unconditional", "guesses_conditional"}
 
 
+def test_info_says_what_a_table_was_made_with(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(saved), "--csv", str(tmp_path / "x.csv")]) == 0
+    capsys.readouterr()
+    code, out, _ = said(capsys, "info", tmp_path / "x.csv")
+    assert code == 0
+    assert "seed: 7" in out
+    assert "sampler name: DDIM" in out
+    assert "columns" not in out
+    told = json.loads(said(capsys, "info", "--json", tmp_path / "x.csv")[1])
+    assert (told["seed"], "step" in told["columns"]) == (7, True)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a,b\n1,2\n", b"# x: {\n", b"\xff\xfe#", b"# application: 5\n", b"#" * 10**6]
+)
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_other_tables_are_refused_in_a_sentence(
+    content: bytes, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    code, _, err = said(capsys, "info", tmp_path / name)
+    assert code == 2
+    assert "carries no settings of a run" in err or "pyarrow is not installed" in err
+
+
 @pytest.mark.parametrize("name", ["x.gif", "x.png", "x.html", "x.mp4", "x.webp", "x.apng", "x.zip"])
 def test_info_says_what_an_exported_file_was_made_with(
     name: str, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

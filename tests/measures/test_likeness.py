@@ -21,6 +21,7 @@ from sculptor_app.measures.likeness import (
     pixel_likeness,
     shared_share,
     step_to_look_at,
+    steps_left_to_look_at,
     usual_steps,
 )
 from tests.helpers.runs import solid
@@ -196,3 +197,23 @@ def test_the_usual_steps_are_before_the_last(steps: int) -> None:
     assert found[0] == 0
     assert 1 not in found
     assert found[-1] < steps
+
+
+@given(st.integers(4, 60), st.lists(st.integers(2, 59), min_size=1, max_size=4))
+def test_no_more_steps_are_looked_at_than_was_said(steps: int, decided: list[int]) -> None:
+    """Bands that are decided at chosen steps: alike from there on, and not before."""
+    decided = [min(each, steps - 1) for each in decided]
+    measured = set(usual_steps(steps))
+
+    def curves() -> dict[str, Curve]:
+        at = tuple(sorted(measured))
+        alike = [tuple(float(k >= each) for k in at) for each in decided]
+        return {str(n): Curve(at, means, (0.0,) * len(at)) for n, means in enumerate(alike)}
+
+    left = steps_left_to_look_at(curves())
+    while (step := step_to_look_at(curves())) is not None:
+        assert step not in measured
+        measured.add(step)
+        assert steps_left_to_look_at(curves()) < left
+        left = steps_left_to_look_at(curves())
+    assert left == 0

@@ -330,6 +330,8 @@ class WhenPage(Page):
         images[ended.number] = image_of(ended.picture, run)
         self._done += 1
         self._asked = max(self._asked, -(-self._done // study.forks) * study.forks)
+        if self._is_refining:
+            self._asked = max(self._done, (self._done // study.forks + study.steps_left) * study.forks)
         now = time.monotonic()
         self._pace.add(now - self._stepped_s)
         self._stepped_s = now
@@ -506,6 +508,6 @@ class ForkPanel(RunPanel):
         self.pace.setText("")
 
     def set_forks(self, done: int, asked: int, mean_s: float | None, is_refining: bool) -> None:
-        """Show how many forks there are; while it is looked closer nobody knows how many there will be."""
-        self.set_progress(done, asked, None if is_refining else mean_s)
-        self.pace.setText(self.tr("looking closer") if is_refining else "")
+        """Show how many forks there are; while it is looked closer, how many there will be at most."""
+        self.set_progress(done, asked, mean_s)
+        self.pace.setText(self.tr("looking closer: so many at most") if is_refining else "")

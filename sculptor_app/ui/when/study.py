@@ -49,6 +49,13 @@ class Study:
 
         return curves_of(self.decisions)
 
+    @property
+    def steps_left(self) -> int:
+        """How many more steps it takes at most until every decision is known exactly."""
+        from sculptor_app.measures.likeness import steps_left_to_look_at
+
+        return steps_left_to_look_at(self.curves)
+
     def drop_unfinished(self) -> None:
         """Forget the pictures of a step whose forks are not all there."""
         self.pictures = {step: images for step, images in self.pictures.items() if step in self.steps}
@@ -85,9 +92,9 @@ class Study:
             else:
                 told.append(translate("When", "{0} {1}–{2}").format(band_name(key), after + 1, by))
         if self.u_turn:
-            said = translate("When", "Stays in U-turns from step: {0}")
+            said = translate("When", "Stays in U-turns from step: {0} · layout and pose are coarse")
         else:
-            said = translate("When", "Decided by step: {0}")
+            said = translate("When", "Decided by step: {0} · layout and pose are coarse")
         return said.format(" · ".join(told)) if told else ""
 
     def marks(self, is_growing: bool) -> list[tuple[str, int]]:

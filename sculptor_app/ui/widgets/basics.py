@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,27 +233,35 @@ def show_tip(at: QPoint, text: str, owner: QWidget, shun: QRect, beside: QRect |
 
     Args:
         at: the pointer; at, shun, beside: in pixels of the screens.
-        beside: what stands at the pointer, over the rectangle; the tooltip comes to the right or left of it.
+        beside: what stands at the pointer, over the rectangle; the tooltip comes to the right or left of it, or over it
+            where there is room on no side.
     """
-    QToolTip.showText(at, text, owner)
+    lines = [textwrap.fill(line, TIP_LETTERS, break_long_words=False) for line in text.split("\n")]
+    QToolTip.showText(at, "\n".join(lines), owner)
     label = next((each for each in QApplication.topLevelWidgets() if each.inherits("QTipLabel")), None)
     screen = owner.screen().availableGeometry()
     if label is None or not text:
         return
     size = label.size()
     x = min(max(at.x() - size.width() // 2, screen.left()), screen.right() + 1 - size.width())
+    top = shun.top()
     if beside is not None:
         right, left = beside.right() + 1 + TIP_GAP_PX, beside.left() - size.width() - TIP_GAP_PX
-        x = right if right + size.width() <= screen.right() + 1 else max(left, screen.left())
+        if right + size.width() <= screen.right() + 1:
+            x = right
+        elif left >= screen.left():
+            x = left
+        else:
+            top = beside.top()
     y = min(max(at.y() - size.height() // 2, screen.top()), screen.bottom() + 1 - size.height())
     sides = QPoint(shun.left() - size.width() - TIP_GAP_PX, y), QPoint(shun.right() + 1 + TIP_GAP_PX, y)
-    over, under = QPoint(x, shun.top() - size.height() - TIP_GAP_PX), QPoint(x, shun.bottom() + 1 + TIP_GAP_PX)
+    over, under = QPoint(x, top - size.height() - TIP_GAP_PX), QPoint(x, shun.bottom() + 1 + TIP_GAP_PX)
     places = (*sides, over, under) if shun.width() < screen.width() // 2 else (over, under)
     fitting = (place for place in places if screen.contains(QRect(place, size)))
     label.move(next(fitting, over))
 
 
-TIP_GAP_PX = 6
+TIP_GAP_PX, TIP_LETTERS = 6, 88
 
 
 def give_menu(button: QToolButton, menu: QMenu) -> None:

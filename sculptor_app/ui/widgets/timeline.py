@@ -16,7 +16,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
+from PySide6.QtWidgets import QSizePolicy, QSlider, QToolTip, QWidget
 
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import theme
@@ -96,6 +96,7 @@ class Timeline(QSlider):
         self._picture: Callable[[int], QImage | None] = lambda step: None
         self._fork: int | None = None
         self._preview: StepPicture | None = None  # made when it is shown first
+        self._previewed = -1  # the state that it showed last
         self._layers: tuple[QPixmap, QPixmap] | None = None  # kept: they cost most, and stay while the cursor moves
         self.setRange(0, 0)
         self.setMouseTracking(True)
@@ -368,6 +369,9 @@ class Timeline(QSlider):
             return
         if self._preview is None:
             self._preview = StepPicture(self)
+        if self._preview.isVisible() and step != self._previewed:
+            QToolTip.hideText()  # it tells of the step before, and would lie under the picture
+        self._previewed = step
         self._preview.show_at(image, self.mapToGlobal(QPoint(place.x(), 0)))
 
     def _hide_preview(self) -> None:

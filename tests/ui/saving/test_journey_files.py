@@ -86,7 +86,7 @@ def save(qtbot: QtBot, dialog: ExportGifDialog) -> None:
 def test_preview_and_estimate_come_from_the_other_thread(qtbot: QtBot, dialog: ExportGifDialog) -> None:
     qtbot.waitUntil(lambda: "about" in dialog.facts.text(), timeout=RUN_MS)
     assert dialog.facts.text().startswith("12 frames · 2.4 s\n128 × ")
-    assert dialog.facts.sizeHint().width() <= dialog.facts.width()
+    qtbot.waitUntil(lambda: dialog.facts.sizeHint().width() <= dialog.facts.width(), timeout=RUN_MS)  # once laid out
     image = dialog.preview.image
     assert image.width() == 128
     dialog.form.caption.setChecked(False)

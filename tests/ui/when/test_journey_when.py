@@ -192,7 +192,8 @@ def test_it_finds_the_steps_at_which_something_was_decided(asker: Asker, monkeyp
     monkeypatch.setattr(decisions, "decision_of", judged)
     asker.ask()
     page = asker.page
-    assert page.answer.text() == "Decided by step: coarse 3 · medium 3 · fine 6 · finest after 7"
+    said = "Decided by step: coarse 3 · medium 3 · fine 6 · finest after 7"
+    assert page.answer.text() == f"{said} · layout and pose are coarse"
     assert page.timeline._marks == (("layout", 3), ("structure", 3), ("detail", 6))
     page.session.go_to(5)
     page.presenter.clock.flush()
