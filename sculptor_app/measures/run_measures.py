@@ -131,8 +131,9 @@ class RunMeasures:
             (last + 1, 2), in the order of SOURCES, in the units of the frames (black to white is 2), read-only; NaN
             where there is no guess, and as long as the run is not complete.
         """
-        is_known = self.is_complete and len(self._samples) == self._last + 1
-        rows = self._measured_distances() if is_known else self._distances[: self._last + 1]
+        samples = self._samples  # another thread may release them meanwhile
+        is_known = self.is_complete and len(samples) == self._last + 1
+        rows = _distances_of(samples) if is_known else self._distances[: self._last + 1]
         rows.flags.writeable = False
         return rows
 
@@ -194,13 +195,6 @@ class RunMeasures:
         values = state.reshape(-1)[self._sampled] / np.float32(scale)
         self._samples.append((values, None if guess is None else guess.reshape(-1)[self._sampled]))
 
-    def _measured_distances(self) -> Floats:
-        """Those to the newest picture: the guess, or the state where there is none."""
-        samples = self._samples
-        state, guess = samples[-1]
-        end = state if guess is None else guess
-        return np.array([(_norm(own - end), _norm(None if other is None else other - end)) for own, other in samples])
-
     def _correlations(self, last: int) -> Floats:
         """Those with the guess of step `last`, of the steps up to there."""
         found = np.full((last + 1, len(BANDS)), np.nan)
@@ -258,6 +252,13 @@ def guidance_direction(trajectory: AnyTrajectory, k: int) -> Frame | None:
     return None if pair is None else pair[1] - pair[0]
 
 
+def _distances_of(samples: list[tuple[Values, Values | None]]) -> Floats:
+    """Those of states and guesses from the newest picture: the guess, or the state where there is none."""
+    state, guess = samples[-1]
+    end = state if guess is None else guess
+    return np.array([(_norm(own - end), _norm(None if other is None else other - end)) for own, other in samples])
+
+
 def _norm(frame: Frame | None) -> float:
     """Root mean square over all elements; NaN of nothing."""
     return math.nan if frame is None else math.sqrt(float(np.mean(np.square(frame, dtype=np.float64))))
@@ -284,6 +285,7 @@ def measured(events: Generator[Any, None, None], window: Window = "hann") -> Ite
             yield dataclasses.replace(event, measures=measures)
         if measures is not None:
             measures.catch_up(trajectory)  # a run may have ended before its plan did
-            measures.release_contents()
     finally:
+        if measures is not None:  # also of a run that was stopped: nothing comes after it
+            measures.release_contents()
         events.close()

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.base import RunInfo
-from sculptor_app.core.trajectory.events import Started
+from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.core.trajectory.levels import LEAST_CORRELATION, SETTLING_RULES
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -402,3 +403,21 @@ def test_distances_of_huge_values_are_numbers() -> None:
     run = made_run(steps=2, size=8)
     run.guess = lambda k: None if k == 0 else np.full((3, 8, 8), 1e25 * k, np.float32)
     assert RunMeasures.of(run).distances()[1, 1] == pytest.approx(1e25, rel=1e-5)
+
+
+def test_a_run_that_was_stopped_keeps_no_samples(tmp_path: Path) -> None:
+    run = made_run(steps=6)
+
+    def events() -> Generator[StepTaken, None, None]:
+        for k in range(1, 7):
+            run_so_far = made_run(steps=6, taken=k)
+            yield StepTaken(run_so_far, None)
+
+    going = measured(events())
+    for _ in range(3):
+        event = next(going)
+    assert event.measures._samples
+    going.close()
+    assert (event.measures._samples, event.measures._contents, event.measures.last) == ([], [], 3)
+    assert np.isnan(event.measures.distances()).all()
+    np.testing.assert_array_equal(event.measures.energies("state"), RunMeasures.of(run).energies("state")[:4])
