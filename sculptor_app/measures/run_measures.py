@@ -192,8 +192,9 @@ class RunMeasures:
             self._sampled = self._sampled[::2]  # there are more steps than were planned
             self._samples = [(own[::2].copy(), None if other is None else other[::2].copy())
                              for own, other in self._samples]  # fmt: skip
-        values = state.reshape(-1)[self._sampled] / np.float32(scale)
-        self._samples.append((values, None if guess is None else guess.reshape(-1)[self._sampled]))
+        kept: Any = slice(None) if len(self._sampled) == state.size else self._sampled  # all: without picking each
+        values = state.reshape(-1)[kept] / np.float32(scale)
+        self._samples.append((values, None if guess is None else guess.reshape(-1)[kept]))
 
     def _correlations(self, last: int) -> Floats:
         """Those with the guess of step `last`, of the steps up to there."""

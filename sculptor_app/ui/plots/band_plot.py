@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.core.colours import BAND_KEYS
 from sculptor_app.core.trajectory.levels import PhaseSpan
-from sculptor_app.ui.plots.canvas import power_text, power_ticks, stable_range, thinned, whole_ticks
+from sculptor_app.ui.plots.canvas import power_text, power_ticks, stable_range, thinned
 from sculptor_app.ui.plots.chart import (
     PILL_HEIGHT,
     Chart,
@@ -23,7 +23,7 @@ from sculptor_app.ui.plots.chart import (
     log10_or_gap,
     pale_pen,
 )
-from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
+from sculptor_app.ui.theme import band_colour, band_pen, theme
 from sculptor_app.ui.widgets.names import band_name, explained
 
 
@@ -223,17 +223,12 @@ class BandPlot(Chart):
         self._number_axes()
 
     def _number_axes(self) -> None:
-        (left, right), (low, high) = self.canvas.view.viewRange()
+        _, (_, high) = self.canvas.view.viewRange()
         size = self.canvas.view.size()
-        steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 36)))
-        self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps] if self._planned else [])
         powers = power_ticks(self.canvas.lowest_number, high, max(2, int(size.height() / 26)))
         texts = [] if self.is_empty else [(power, power_text(power)) for power in powers]
         self.canvas.number_left(texts)
-        opacity = 0.34 if theme().is_dark else 0.26
-        shades = [(s.first_step - 0.5, s.last_step + 0.5, phase_colour(s.phase.key, opacity)) for s in self._spans]
-        box = QRectF(left, low, right - left, high - low)
-        self.canvas.grid.set_content(box, shades, [], [place for place, _ in texts])
+        self._draw_steps(self._spans, self._planned, [place for place, _ in texts])
 
     def _label_ends(self) -> None:
         labels = []

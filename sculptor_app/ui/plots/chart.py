@@ -15,8 +15,9 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from sculptor_app.ui.plots.canvas import Canvas
-from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.core.trajectory.levels import PhaseSpan
+from sculptor_app.ui.plots.canvas import Canvas, whole_ticks
+from sculptor_app.ui.theme import fonts, phase_colour, theme
 from sculptor_app.ui.widgets.basics import ElidedLabel, Subject, give_menu, paint_frame
 from sculptor_app.ui.widgets.timeline_paint import spread
 
@@ -98,6 +99,15 @@ class Chart(QWidget):
         """Why nothing is plotted yet; empty brings back what to do before there is a run."""
         self._first_text = self._first_text or self._empty.text()
         self._empty.setText(text or self._first_text)
+
+    def _draw_steps(self, spans: Sequence[PhaseSpan], planned: int, rows: list[float]) -> None:
+        """Number the axis of the steps, of which 0 are no run, and draw phases and lines at some values behind."""
+        (left, right), (low, high) = self.canvas.view.viewRange()
+        steps = whole_ticks(max(left, 0), right, max(2, int(self.canvas.view.size().width() / 36)))
+        self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps] if planned else [])
+        opacity = 0.34 if theme().is_dark else 0.26
+        shades = [(s.first_step - 0.5, s.last_step + 0.5, phase_colour(s.phase.key, opacity)) for s in spans]
+        self.canvas.grid.set_content(QRectF(left, low, right - left, high - low), shades, [], rows)
 
     def _counted(self, step: int) -> str:
         return (self.tr("layer {0}") if self.counts_layers else self.tr("step {0}")).format(step)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
@@ -11,7 +11,7 @@ from sculptor_app.core.colours import BAND_KEYS
 from sculptor_app.core.texts import number_text
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.measures.course import COURSES, CourseKind
-from sculptor_app.ui.plots.canvas import decimal_ticks, power_text, power_ticks, stable_range, thinned, whole_ticks
+from sculptor_app.ui.plots.canvas import decimal_ticks, power_text, power_ticks, stable_range, thinned
 from sculptor_app.ui.plots.chart import (
     PILL_HEIGHT,
     Chart,
@@ -23,7 +23,7 @@ from sculptor_app.ui.plots.chart import (
     log10_or_gap,
     pale_pen,
 )
-from sculptor_app.ui.theme import phase_colour, theme
+from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets.names import band_name, display, explained
 
 MOST_LINES, MOST_BEHIND = 2, 24
@@ -161,10 +161,8 @@ class CoursePlot(Chart):
         self._number_axes()
 
     def _number_axes(self) -> None:
-        (left, right), (low, high) = self.canvas.view.viewRange()
+        _, (low, high) = self.canvas.view.viewRange()
         size = self.canvas.view.size()
-        steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 36)))
-        self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps] if self._planned else [])
         most = max(2, int(size.height() / 26))
         if self.is_empty:
             texts = []
@@ -173,10 +171,7 @@ class CoursePlot(Chart):
         else:
             texts = [(each, number_text(each)) for each in decimal_ticks(low, high, most)]
         self.canvas.number_left(texts)
-        opacity = 0.34 if theme().is_dark else 0.26
-        shades = [(s.first_step - 0.5, s.last_step + 0.5, phase_colour(s.phase.key, opacity)) for s in self._spans]
-        box = QRectF(left, low, right - left, high - low)
-        self.canvas.grid.set_content(box, shades, [], [place for place, _ in texts])
+        self._draw_steps(self._spans, self._planned, [place for place, _ in texts])
 
     def _label_ends(self) -> None:
         labels = []

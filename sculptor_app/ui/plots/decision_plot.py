@@ -12,9 +12,8 @@ from sculptor_app.core.texts import decimal_text
 from sculptor_app.core.trajectory.levels import LEAST_CORRELATION, PhaseSpan
 from sculptor_app.measures.likeness import Curve
 from sculptor_app.measures.spectrum import BANDS
-from sculptor_app.ui.plots.canvas import whole_ticks
 from sculptor_app.ui.plots.chart import PILL_HEIGHT, Chart, Cursor, EndLabel, EndLabels, curve, floor_pen
-from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
+from sculptor_app.ui.theme import band_colour, band_pen, theme
 from sculptor_app.ui.widgets.names import band_name, explained, label_kind_name
 
 LOW, HIGH = -0.12, 1.07
@@ -193,16 +192,10 @@ class DecisionPlot(Chart):
         return band_name(key) if key is not None else label_kind_name(name)
 
     def _number_axes(self) -> None:
-        (left, right), (low, high) = self.canvas.view.viewRange()
         size = self.canvas.view.size()
-        steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 36)))
-        self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps] if self._planned else [])
         ticks = TICKS if size.height() > 110 else TICKS[::2]
         self.canvas.number_left([] if self.is_empty else [(each, decimal_text(each)) for each in ticks])
-        opacity = 0.34 if theme().is_dark else 0.26
-        shades = [(s.first_step - 0.5, s.last_step + 0.5, phase_colour(s.phase.key, opacity)) for s in self._spans]
-        box = QRectF(left, low, right - left, high - low)
-        self.canvas.grid.set_content(box, shades, [], [] if self.is_empty else list(ticks))
+        self._draw_steps(self._spans, self._planned, [] if self.is_empty else list(ticks))
 
     def _asked(self, x: float) -> None:
         step = min(max(round(x), 0), self._planned)

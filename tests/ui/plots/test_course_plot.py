@@ -125,16 +125,6 @@ def test_its_right_end_is_that_of_the_energies(qtbot: QtBot, panel: PlotsPanel) 
     assert len(set(ends)) == 1
 
 
-@pytest.fixture
-def panel(qtbot: QtBot, qapp: QApplication) -> PlotsPanel:
-    theme.apply(qapp, "light")
-    panel = PlotsPanel(Session(qapp), None)
-    qtbot.addWidget(panel)
-    panel.resize(400, 600)
-    panel._session.trajectory_changed.connect(panel.show_trajectory)
-    return panel
-
-
 def test_what_is_chosen_stays_for_the_next_run(panel: PlotsPanel) -> None:
     panel.load()
     panel.set_course("guidance")

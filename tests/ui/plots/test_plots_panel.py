@@ -1,7 +1,6 @@
 """Both plots of a session: built once, nothing left behind, and true words where there is nothing to plot."""
 
 import numpy as np
-import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -9,22 +8,11 @@ from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.session import Session
-from sculptor_app.ui import theme
 from sculptor_app.ui.plots.band_plot import BandPlot
 from sculptor_app.ui.plots.plots_panel import STATE, PlotsPanel
 from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
 from tests.helpers.runs import made_run
 from tests.helpers.screen import stale_pixels
-
-
-@pytest.fixture
-def panel(qtbot: QtBot, qapp: QApplication) -> PlotsPanel:
-    theme.apply(qapp, "light")
-    panel = PlotsPanel(Session(qapp), None)
-    qtbot.addWidget(panel)
-    panel.resize(400, 600)
-    panel._session.trajectory_changed.connect(panel.show_trajectory)
-    return panel
 
 
 def drown(session: Session, seed: int) -> None:
