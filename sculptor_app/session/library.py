@@ -36,10 +36,13 @@ class LibraryWriter(QObject):
         self._folder, self._budget_bytes = folder, budget_bytes
         self._library: Library | None = None
         self._waiting: deque[AnyTrajectory] = deque()
+        self._written: AnyTrajectory | None = None  # while it is asked to be written
+        self._begun = threading.Event()
+        self._is_closed = False
         self._task = BackgroundTask("library", self)
         self._task.produced.connect(self.kept)
         self._task.finished.connect(self._go_on)
-        self._task.cancelled.connect(self._go_on)
+        self._task.cancelled.connect(self._go_on_after_stop)
         self._task.failed.connect(self._fail)
 
     @property
@@ -78,30 +81,38 @@ class LibraryWriter(QObject):
     @Slot()
     def shutdown(self) -> None:
         """Write what is small, give the rest up, and wait."""
-        waiting, self._waiting = list(self._waiting), deque()
-        if waiting:
-            self._task.shutdown()
-            for run in waiting:
-                if _is_small(run):
-                    try:
-                        self.library.keep(run)
-                    except Exception:
-                        return
-        else:
-            self._task.shutdown()
+        self._is_closed = True
+        self._task.shutdown()
+        for run in self._waiting:
+            if _is_small(run):
+                try:
+                    self.library.keep(run)
+                except Exception:
+                    return
 
     @Slot()
     def _go_on(self) -> None:
-        if not self._waiting:
+        self._written = None
+        if not self._waiting or self._is_closed:
             return
         run, library = self._waiting.popleft(), self.library
+        begun = self._begun = threading.Event()
+        self._written = run
 
         def job(stop: threading.Event) -> Iterator[object]:
+            begun.set()
             path = library.keep(run, None if _is_small(run) else stop)
             if path is not None:
                 yield path
 
         self._task.start(job)
+
+    @Slot()
+    def _go_on_after_stop(self) -> None:
+        run = self._written
+        if run is not None and _is_small(run) and not self._begun.is_set():
+            self._waiting.appendleft(run)  # all work was stopped before its turn came; once begun, it is written whole
+        self._go_on()
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
