@@ -31,6 +31,8 @@ from sculptor_app.commands.train_recipe import AGAIN, sentence
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.files import is_folder, without_folder
 from sculptor_app.core.requests.request import (
+    FIRST_GUIDANCE,
+    FIRST_SAMPLER,
     MAX_GUIDANCE,
     MAX_SEED,
     MAX_STEPS,
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from sculptor_app.training.evaluation.evaluate import EvaluationRequest
 
 MOST_SAMPLES = 100_000
-BEST_SAMPLER, BEST_GUIDANCE = "unipc", 1.75
-"""With which the embedded model is nearest to renders, by a grid of both (its card has it)."""
 TRAINING_PICTURES = 960
 DESCRIPTION = """\
 Measure how good a model of the rendered sculptures is. A small classifier,
@@ -87,11 +87,11 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--steps", type=whole_number("number of steps", 1, MAX_STEPS), default=50, metavar="N",
                        help="reverse steps of the sampler (50)")  # fmt: skip
     group.add_argument("--sampler", action=OneOf, known=NOISELESS_SAMPLERS, name="sampler", metavar="ID",
-                       default=BEST_SAMPLER,
-                       help=f"one of {', '.join(NOISELESS_SAMPLERS)} ({BEST_SAMPLER})")  # fmt: skip
-    group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=BEST_GUIDANCE,
+                       default=FIRST_SAMPLER,
+                       help=f"one of {', '.join(NOISELESS_SAMPLERS)} ({FIRST_SAMPLER})")  # fmt: skip
+    group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=FIRST_GUIDANCE,
                        metavar="X",
-                       help=f"how much form and material count; 1 is none ({number_text(BEST_GUIDANCE)})")  # fmt: skip
+                       help=f"how much form and material count; 1 is none ({number_text(FIRST_GUIDANCE)})")  # fmt: skip
     group.add_argument("--exact", action="store_true",
                        help="sample in float32, as the window does, where a CPU is faster in 16 bits")  # fmt: skip
 

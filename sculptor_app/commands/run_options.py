@@ -22,6 +22,8 @@ from sculptor_app.commands.terminal import (
 from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.files import is_same_place
 from sculptor_app.core.requests.request import (
+    FIRST_GUIDANCE,
+    FIRST_SAMPLER,
     FORMS,
     MATERIALS,
     MAX_GUIDANCE,
@@ -34,7 +36,7 @@ from sculptor_app.core.requests.request import (
     RunRequest,
 )
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS
-from sculptor_app.core.texts import decimal_text
+from sculptor_app.core.texts import decimal_text, number_text
 from sculptor_app.exports.files import ExportError, OptionError
 
 if TYPE_CHECKING:
@@ -134,7 +136,7 @@ def add_sampler(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--sampler", action=OneOf, known=tuple(SAMPLERS), name="sampler", metavar="ID",
                        help=f"one of {', '.join(SAMPLERS)}; the embedded model has {', '.join(EMBEDDED_SAMPLERS)}, and "
                        "model is the one that a model's folder brings along "
-                       "(ddim; of other models their own)")  # fmt: skip
+                       f"({FIRST_SAMPLER}; of other models their own)")  # fmt: skip
 
 
 class StoreParameter(argparse.Action):
@@ -183,7 +185,7 @@ def add_conditions(group: argparse._ArgumentGroup) -> None:
 
 def add_guidance(group: argparse._ArgumentGroup, usual: float | None = None) -> None:
     """Add the guidance; without a usual one it is the model's own."""
-    shown = "2; of other models their own" if usual is None else decimal_text(usual)
+    shown = f"{number_text(FIRST_GUIDANCE)}; of other models their own" if usual is None else decimal_text(usual)
     group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=usual, metavar="X",
                        help=f"how much form and material, or a prompt, count; 1 is none ({shown})")  # fmt: skip
 
@@ -263,6 +265,8 @@ def request_of(arguments: argparse.Namespace) -> RunRequest:
     loras = tuple(Lora.parse(text) for text in given.get("loras") or ())
     for lora in loras:
         lora.check_file()
+    if given.get("model") is None:
+        given = {"sampler": FIRST_SAMPLER, "guidance": FIRST_GUIDANCE} | given
     return RunRequest(**given | {"options": given.get("options") or (), "loras": loras})
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 
 from sculptor_app import __version__
 from sculptor_app.cli import main, make_parser
+from sculptor_app.commands.run_options import request_of
+from sculptor_app.core.requests.request import FIRST_GUIDANCE, FIRST_SAMPLER
 from sculptor_app.core.texts import byte_text
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.display import missing_display
@@ -399,3 +401,19 @@ def test_a_run_like_that_of_a_file(tiny_model: Path, tmp_path: Path, capsys: pyt
     with pytest.raises(SystemExit, match="2"):
         main(["sculpt", "--like", str(tmp_path / "none.gif"), "--out", str(like)])
     assert "--like: There is no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sampler", "guidance"),
+    [
+        ([], FIRST_SAMPLER, FIRST_GUIDANCE),
+        (["--guidance", "3"], FIRST_SAMPLER, 3),
+        (["--sampler", "ddim"], "ddim", FIRST_GUIDANCE),
+        (["--model", "x"], "ddim", 2),
+    ],
+)
+def test_runs_of_the_embedded_model_begin_with_what_was_measured_best(
+    words: list[str], sampler: str, guidance: float
+) -> None:
+    request = request_of(make_parser().parse_args(["sculpt", *words]))
+    assert (request.sampler, request.guidance) == (sampler, guidance)

@@ -107,6 +107,10 @@ class Lora:
 Loras = Iterable[Lora | Mapping[str, Any]]
 
 
+FIRST_SAMPLER, FIRST_GUIDANCE = "unipc", 1.75
+"""What runs of the embedded model begin with where nobody chose: the best of a grid that was measured (in its card)."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """The settings of one run.

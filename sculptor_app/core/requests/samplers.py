@@ -203,7 +203,7 @@ A model with any other runs, too, and its states are recorded; there is no guess
 
 
 OWN_SUBCLASSES: Mapping[str, str] = MappingProxyType(
-    {"EvenDDIMScheduler": DDIM.name, "BoundedHeunScheduler": HEUN.name}
+    {"EvenDDIMScheduler": DDIM.name, "EvenUniPCScheduler": UNIPC.name, "BoundedHeunScheduler": HEUN.name}
 )
 """Classes of `diffusion.samplers.schedulers`, which mend one of diffusers', by name."""
 

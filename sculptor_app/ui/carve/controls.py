@@ -8,8 +8,8 @@ from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.requests.request import RunRequest, differing_fields
-from sculptor_app.core.texts import decimal_text
+from sculptor_app.core.requests.request import FIRST_GUIDANCE, FIRST_SAMPLER, RunRequest, differing_fields
+from sculptor_app.core.texts import decimal_text, number_text
 from sculptor_app.session.engine import OpenedModel
 from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
@@ -58,6 +58,9 @@ class Controls(RunForm):
         self.steps = self.steps_field("50")
         self.guidance = self.guidance_field()
         self.sampler = self.sampler_box()
+        if self._is_known:
+            self.guidance.set_text(number_text(FIRST_GUIDANCE))
+            self.sampler.setCurrentIndex(self.sampler.findData(FIRST_SAMPLER))
         self.device = DeviceBox(self)
         self.loras = LoraField(self)
         self.loras.hide()

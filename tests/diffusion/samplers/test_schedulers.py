@@ -12,7 +12,7 @@ import torch
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS, Networks
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, kind_of, level_of, plan_calls, plan_levels
-from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_scheduler
+from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, EvenUniPCScheduler, make_scheduler
 
 COSINE = {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction", "clip_sample": True}
 
@@ -103,6 +103,39 @@ def test_even_ddim_is_plain_ddim_where_that_is_right() -> None:
         first, second = (scheduler.step(v, timestep, x, return_dict=False)[0] for scheduler in (plain, even))
         assert torch.equal(first, second)
         x = first
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 10, 50, 999, 1000])
+def test_unipc_makes_states_of_the_levels_of_ddim(steps: int) -> None:
+    ddim, unipc = (make_scheduler(sampler, COSINE, steps) for sampler in ("ddim", "unipc"))
+    for scheduler in (ddim, unipc):
+        scheduler.set_timesteps(steps)
+    assert unipc.timesteps.tolist() == ddim.timesteps.tolist()
+    for first, second in zip(plan_levels(ddim), plan_levels(unipc), strict=True):
+        assert (second.signal, second.noise) == pytest.approx((first.signal, first.noise), abs=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"timestep_spacing": "leading"}, {"timestep_spacing": "trailing"},
+                                      {"use_karras_sigmas": True}, {"use_flow_sigmas": True}])  # fmt: skip
+def test_even_unipc_is_plain_unipc_where_the_timesteps_are_not_even(settings: dict[str, Any]) -> None:
+    plain, even = (kind.from_config(COSINE, **settings) for kind in (diffusers.UniPCMultistepScheduler,
+                                                                     EvenUniPCScheduler))  # fmt: skip
+    for scheduler in (plain, even):
+        scheduler.set_timesteps(12)
+    assert torch.equal(plain.timesteps, even.timesteps)
+    assert torch.equal(plain.sigmas, even.sigmas)
+
+
+def test_even_unipc_comes_to_the_picture_that_its_network_knows() -> None:
+    scheduler = make_scheduler("unipc", {**COSINE, "clip_sample": False}, 9)
+    scheduler.set_timesteps(9)
+    picture, noise = torch.tensor([[[[0.5]]]]), torch.tensor([[[[1.0]]]])
+    x = noise
+    for index, timestep in enumerate(scheduler.timesteps):
+        level = level_of(scheduler, index)
+        assert float(x) == pytest.approx(level.signal * 0.5 + level.noise, abs=1e-4)
+        x = scheduler.step(level.signal * noise - level.noise * picture, timestep, x).prev_sample
+    assert float(x) == pytest.approx(0.5, abs=1e-4)
 
 
 def test_unknown_schedulers_are_not_guessed_at() -> None:

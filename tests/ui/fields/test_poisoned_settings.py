@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.requests.request import FORMS, MATERIALS
+from sculptor_app.core.requests.request import FIRST_GUIDANCE, FIRST_SAMPLER, FORMS, MATERIALS
 from sculptor_app.session.engine import OpenedModel
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.fields.parameter_fields import ConditionField
@@ -143,3 +143,10 @@ def test_the_window_opens_and_starts_whatever_is_remembered(
         assert isinstance(field, QWidget)
         driver.type_into(field, "2")
     assert window.panels.controls.request() is not None
+
+
+def test_the_embedded_model_begins_with_what_was_measured_best_and_others_do_not(qtbot: QtBot) -> None:
+    for model, expected in ((None, (FIRST_SAMPLER, f"{FIRST_GUIDANCE:g}")), ("x", ("ddim", "2.0"))):
+        controls = Controls(model)
+        qtbot.addWidget(controls)
+        assert (controls.sampler.currentData(), controls.guidance.text()) == expected
