@@ -61,6 +61,7 @@ def test_a_sampler_that_draws_noise_draws_another(tiny_model: Path, tmp_path: Pa
         (["--at", "7", "--then", "guidance=1"], "The step is 7; the run has 6. Choose one that it has."),
         (["--at", "6", "--then", "guidance=1"], "No steps are left at step 6 of 6. Choose an earlier one."),
         (["--at", "3", "--noise", "2", "--save-each", __file__], "is a file. Name a folder."),
+        (["--at", "3", "--then", "sampler=x"], "The sampler 'x' is not known; choose one of"),
         (["--at", "3", "--then", "seed=1"], "A fork cannot have another seed. For another seed, add --noise N."),
         (["--at", "3", "--then", "guidance"], "'guidance' sets nothing. Write NAME=VALUE, as in guidance=1."),
         (["--at", "3", "--then", "guidance=x"], "The guidance 'x' is no number; give one."),

@@ -19,6 +19,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from sculptor_app.core.texts import translate
 
@@ -66,6 +67,11 @@ class NoiseLevel:
         """
         return math.hypot(self.signal, self.noise) if self.is_known else 1.0
 
+    def is_near(self, other: Self) -> bool:
+        """Whether a state of one level is one of the other, but for what two schedulers round in another way."""
+        off = max(abs(self.signal - other.signal), abs(self.noise - other.noise))
+        return self.is_known and other.is_known and off <= _ROUNDED * max(self.scale, other.scale)
+
 
 CLEAN = NoiseLevel(1.0, 0.0)
 """The level of a finished picture."""
@@ -74,6 +80,7 @@ UNKNOWN = NoiseLevel(math.nan, math.nan)
 """The level of a state of which nobody can tell how much noise it holds."""
 
 
+_ROUNDED = 1e-4
 _TIMESTEPS = 1000
 _STEPS = 50
 _LAST_STEPS = (5, 15, 30)

@@ -142,13 +142,18 @@ class Trajectory(AnyTrajectory):
             ValueError: The runs do not fit together.
             TrajectoryStorageError: There is no room.
         """
-        if self.last or other.levels[: steps + 1] != self.levels[: steps + 1] or other.shape != self.shape:
+        if self.last or not self.has_levels_of(other, steps) or other.shape != self.shape:
             raise ValueError("only runs of the same levels and frames share steps, from their beginning on")
         for k in range(1, steps + 1):
             guess, pair = other.guess(k), (other.guess_unconditional(k), other.guess_conditional(k))
             places = (self._append_optional(guess), self._append_pair(*pair), self._append_optional(other.returned(k)))
             led_to = other.state(k) if state is None or k < steps else state
             self._complete(self._frames.append(led_to), *places, other.step(k))
+
+    def has_levels_of(self, other: Trajectory, steps: int) -> bool:
+        """Whether its states up to that after so many steps are to have the noise levels of another run's."""
+        own, others = self.levels[: steps + 1], other.levels[: steps + 1]
+        return own == others or all(one.is_near(two) for one, two in zip(own, others, strict=True))
 
     def _append_optional(self, frame: Frame | None) -> int | None:
         return None if frame is None else self._frames.append(frame)

@@ -49,6 +49,7 @@ class StepSnapshot:
     random: tuple[StoredTensor, ...]
     store: TensorStore  # where the tensors of all these are
     handed_on: tuple[StoredTensor, ...] = ()  # what the step returned beside the state, for the next step
+    sampler: str = ""  # which took the step
 
     def tensor(self, frame: Frame, device: torch.device) -> torch.Tensor:
         """The very tensor that the pipeline went on with; `frame` is the state as the trajectory has it."""
@@ -103,7 +104,8 @@ class RunSnapshots:
             plain = frame_holds_it and state.dtype in _AS_FRAMES
             tensor = None if plain else self.store.append(state)
             facts = tensor, state.dtype, state.stride(), solver.save(), self._generators(random)
-            self._steps.append(StepSnapshot(*facts, self.store, tuple(map(self.store.append, handed_on))))
+            handed = tuple(map(self.store.append, handed_on))
+            self._steps.append(StepSnapshot(*facts, self.store, handed, self.request.sampler))
         except UncopyableState as reason:
             self._failure = reason.args[0]
         except TrajectoryStorageError as error:
@@ -120,7 +122,9 @@ class RunSnapshots:
                 solver_values, generators = solver.save(), self._generators(random)
             except (UncopyableState, TrajectoryStorageError):
                 return
-            self._steps[k - 1] = replace(snapshot, solver=solver_values, random=generators, store=self.store)
+            self._steps[k - 1] = replace(
+                snapshot, solver=solver_values, random=generators, store=self.store, sampler=self.request.sampler
+            )
 
     def _generators(self, random: RandomStreams) -> tuple[StoredTensor, ...]:
         """Stored states of the generators; most samplers never draw again, and share one copy."""

@@ -69,11 +69,10 @@ class SolverState:
         for name, value in values.items():
             setattr(self._scheduler, name, _read(value, store, device))
 
-    def restart(self, values: SolverValues) -> None:
-        """Go to the place in the plan where `values` were saved, with nothing known of the steps before."""
-        self.restore(
-            {name: value for name, value in values.items() if name in _PLACES}, self._store, torch.device("cpu")
-        )
+    def restart(self) -> None:
+        """Stay at this place in the plan, with nothing known of the steps before."""
+        here = {name: value for name, value in _attributes(self._scheduler).items() if name in _PLACES}
+        self.restore(here, self._store, torch.device("cpu"))
 
     def _stored(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):

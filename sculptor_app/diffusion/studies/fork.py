@@ -36,7 +36,7 @@ from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, sample, stream_events
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder
 
-SCHEDULE_FIELDS = ("model", "steps", "sampler")
+SCHEDULE_FIELDS = ("model", "steps")
 SCHEDULE_OPTIONS = ("height", "width", "size", "image", "mask_image", "strength")
 """What both runs share: it decides which steps there are, and of which pictures."""
 
@@ -60,9 +60,10 @@ def fork(
         trajectory: The run, complete or not; it stays as it is. The model must be the same, on the same kind of device.
         k: How many of its steps are shared, 0 to all that it has.
         stop: Set from any thread to end the new run within a step.
-        request: What to sample from there on: another prompt, label or guidance. Model, sampler, number of steps and
-            size are those of the run. With another seed the sampler's fresh noise is another one from there on. None
-            is the request of the run, which it then repeats to the last bit.
+        request: What to sample from there on: another prompt, label or guidance. Model, number of steps and size are
+            those of the run. With another seed the sampler's fresh noise is another one from there on. Another sampler
+            begins afresh, and must take the same noise levels up to there. None is the request of the run, which it
+            then repeats to the last bit.
         budget_bytes, spill_folder, watch_guidance, journal_folder: As for `sample`.
         state: (C, H, W) float32, to go on from in place of state k, as `parted` makes one; k is 1 or more.
         parting: What that state is, which the new run's record tells. After a U-turn the sampler begins afresh; else
@@ -72,7 +73,8 @@ def fork(
         `Started` with a trajectory that has its first k steps already, then a `StepTaken` for every further step.
 
     Raises:
-        NotForkable: There is no snapshot of that step, or its state cannot be changed.
+        NotForkable: There is no snapshot of that step, its state cannot be changed, or another sampler cannot begin
+            there.
         RequestError: The request differs in what both runs share, or there is no such step.
         Cancelled, SculptorError: As `sample`.
     """
@@ -96,11 +98,16 @@ def fork(
     snapshots = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
     snapshots.share(old, k)
     seed = None if new.seed == old.request.seed else new.seed
-    replay = ForkReplay(snapshots, run, trajectory, k, seed, state, is_fresh=parting is Parting.U_TURN)
+    is_another = k > 0 and old.after(k).sampler != new.sampler
+
+    def begin(made: Trajectory) -> None:
+        if is_another:
+            _check_sampler(made, trajectory, k, engine)
+        made.share(trajectory, k, state)
+
+    replay = ForkReplay(snapshots, run, trajectory, k, seed, state, parting is Parting.U_TURN or is_another)
     run.observer_options = replace(run.observer_options, step_hook=replay)
-    writer = TrajectoryWriter(
-        run, snapshots, stop, budget, on_start=lambda new_run: new_run.share(trajectory, k, state)
-    )
+    writer = TrajectoryWriter(run, snapshots, stop, budget, on_start=begin)
     yield from stream_events(run, writer, replay.networks())
 
 
@@ -175,6 +182,35 @@ def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> 
             )
 
 
+def _check_sampler(made: Trajectory, old: Trajectory, k: int, engine: Engine) -> None:
+    """Refuse a sampler whose states are of other levels than those of the run, naming some whose states are not."""
+    if made.shape == old.shape and made.has_levels_of(old, k):
+        _check_begins(made.info)
+        return
+    others = engine.schedules(old.info.request, threading.Event())
+    near = [
+        name for name, levels in others.items()
+        if all(one.is_near(two) for one, two in zip(levels[: k + 1], old.levels[: k + 1], strict=False))
+    ]  # fmt: skip
+    advice = translate("errors", "Choose one whose levels are the same, as {0}.").format(", ".join(near))
+    raise RequestError(
+        translate(
+            "errors", "{0} takes other noise levels than the {1} steps before, and cannot go on from there."
+        ).format(made.info.sampler_name, k),
+        advice if near else translate("errors", "Keep the sampler, or make a new run with another."),
+    )
+
+
+def _check_begins(info: RunInfo) -> None:
+    if not begins_anywhere(info.sampler_settings):
+        raise NotForkable(
+            translate("errors", "{0} needs the steps before, and cannot begin in the middle of a run.").format(
+                info.sampler_name
+            ),
+            translate("errors", "Choose another sampler."),
+        )
+
+
 def _check_changed(trajectory: Trajectory, old: RunSnapshots, k: int, state: Frame) -> None:
     if state.shape != trajectory.shape or not np.isfinite(state).all():
         raise RequestError(
@@ -229,13 +265,7 @@ def drowned_again(trajectory: Trajectory, k: int, seed: int) -> Frame:
             translate("errors", "The run is not finished, so there is no picture to turn back from."),
             translate("errors", "Go on with it first."),
         )
-    if not begins_anywhere(trajectory.info.sampler_settings):
-        raise NotForkable(
-            translate("errors", "{0} needs the steps before, and cannot begin in the middle of a run.").format(
-                trajectory.info.sampler_name
-            ),
-            translate("errors", "Choose another sampler."),
-        )
+    _check_begins(trajectory.info)
     if not 1 <= k < trajectory.last:
         raise RequestError(
             translate("errors", "There is no U-turn at step {0}; choose 1 to {1}.").format(k, trajectory.last - 1)
@@ -352,7 +382,7 @@ class ForkReplay(SnapshotRecorder):
         snapshot, device = self.snapshots.after(self._steps), torch.device(self._run.device.id)
         assert self._solver is not None
         if self._is_fresh:
-            self._solver.restart(snapshot.solver)
+            self._solver.restart()
         else:
             self._solver.restore(snapshot.solver, snapshot.store, device)
         if self._seed is None:

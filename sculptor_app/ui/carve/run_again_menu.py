@@ -202,6 +202,7 @@ class ForkMenu(RunAgainMenu):
         if request is None:
             return
         at = self._session.state
+        self._add(self.tr("&Sampler"), "sampler", request, _entries(self._controls.sampler))
         self._add_conditions(request)
         if request.seed < MAX_SEED:
             self.addSeparator()
@@ -245,8 +246,8 @@ class ForkMenu(RunAgainMenu):
             self._run_control.fork(run, k, replace(request, **change), parting)
 
 
-FORKED = ("form", "material", "guidance", "seed", "options", "loras")
-"""What a fork may have another one of; model, sampler and number of steps are those of the run."""
+FORKED = ("form", "material", "guidance", "sampler", "seed", "options", "loras")
+"""What a fork may have another one of; model and number of steps are those of the run."""
 
 
 def _entries(box: QComboBox) -> list[tuple[str, Any]]:

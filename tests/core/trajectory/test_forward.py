@@ -53,6 +53,7 @@ def test_it_is_read_as_a_run_is() -> None:
     }
     of_models = {
         "share",
+        "has_levels_of",
         "snapshots",
         "guess_unconditional",
         "guess_conditional",

@@ -24,7 +24,7 @@ from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.sampling.snapshots import NotForkable
-from sculptor_app.diffusion.studies.fork import drowned_again, fork, noised_back, parted
+from sculptor_app.diffusion.studies.fork import drowned_again, fork, make_again, noised_back, parted
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
 from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
 from tests.helpers.runs import made_run, solid
@@ -215,7 +215,6 @@ def test_snapshots_beyond_the_budget_go_to_a_file(wanted: Any, tmp_path: Path) -
     ("changes", "sentence"),
     [
         ({"steps": STEPS + 1}, "A fork cannot have another steps; keep 7."),
-        ({"sampler": "ddim"}, "A fork cannot have another sampler; keep 'model'."),
         ({"options": {"prompt": "a bust", "height": 32}}, "A fork cannot have another height; keep None."),
     ],
 )
@@ -225,6 +224,78 @@ def test_what_both_runs_share_cannot_change(changes: dict[str, Any], sentence: s
     with pytest.raises(RequestError) as caught:
         forked(whole, 2, engine, wanted("stable_diffusion", **({"options": {"prompt": "a bust"}} | changes)))
     assert str(caught.value) == sentence
+
+
+# Another sampler ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sculpture(tiny_model: Path) -> Any:
+    return functools.partial(RunRequest, form="bust", steps=STEPS, model=str(tiny_model), device="cpu")
+
+
+@pytest.mark.parametrize("k", PLACES)
+def test_another_sampler_goes_on_from_a_state_as_from_its_own(k: int, sculpture: Any) -> None:
+    """DDIM remembers nothing: it goes on from a state of UniPC as from one of its own that was changed to it."""
+    engine = Engine()
+    unipc, ddim = (finish(engine, sculpture(sampler=each)) for each in ("unipc", "ddim"))
+    made = forked(unipc, k, engine, sculpture(sampler="ddim"))
+    *_, last = fork(ddim, k, engine, threading.Event(), state=unipc.state(k))
+    for number in range(STEPS + 1):
+        np.testing.assert_array_equal(made.state(number), (unipc if number <= k else last.trajectory).state(number))
+    assert made.info.sampler_name == "DDIM"
+    assert made.info.forks == (Fork(k, unipc.info.request),)
+
+
+def test_a_sampler_that_remembers_begins_afresh_where_another_took_the_steps(sculpture: Any) -> None:
+    """UniPC goes on from a state of DDIM as a U-turn does, and so does a fork of that fork before it."""
+    engine = Engine()
+    unipc, ddim = (finish(engine, sculpture(sampler=each)) for each in ("unipc", "ddim"))
+    made = forked(ddim, 4, engine, sculpture(sampler="unipc"))
+    *_, last = fork(unipc, 4, engine, threading.Event(), state=ddim.state(4), parting=Parting.U_TURN)
+    for number in range(5, STEPS + 1):
+        np.testing.assert_array_equal(made.state(number), last.trajectory.state(number))
+    assert np.abs(made.state(STEPS) - ddim.state(STEPS)).max() > 1e-4
+    earlier = forked(made, 2, engine)
+    check_same(earlier, forked(ddim, 2, engine, sculpture(sampler="unipc")))
+    check_same(made, forked(made, 6, engine))
+
+
+def test_what_a_sampler_remembers_is_not_handed_to_another_of_its_class(sculpture: Any) -> None:
+    engine = Engine()
+    plain, noisy = (finish(engine, sculpture(sampler=each)) for each in ("dpmpp-2m", "dpmpp-2m-sde"))
+    wanted = sculpture(sampler="dpmpp-2m-sde", seed=9)
+    made = forked(plain, 4, engine, wanted)
+    *_, last = fork(noisy, 4, engine, threading.Event(), wanted, state=plain.state(4), parting=Parting.U_TURN)
+    for number in range(5, STEPS + 1):
+        np.testing.assert_array_equal(made.state(number), last.trajectory.state(number))
+
+
+def test_a_fork_with_another_sampler_is_made_again(sculpture: Any) -> None:
+    engine = Engine()
+    whole = finish(engine, sculpture(sampler="ddpm"))
+    made = forked(forked(whole, 2, engine, sculpture(sampler="unipc")), 5, engine, sculpture(sampler="ddim"))
+    *_, last = make_again(engine, made.info, threading.Event())
+    check_same(made, last.trajectory)
+
+
+def test_a_sampler_of_other_levels_is_refused_and_one_that_has_them_named(sculpture: Any) -> None:
+    engine = Engine()
+    whole = finish(engine, sculpture(sampler="ddim"))
+    with pytest.raises(RequestError) as caught:
+        forked(whole, 3, engine, sculpture(sampler="heun"))
+    assert str(caught.value) == (
+        "Heun takes other noise levels than the 3 steps before, and cannot go on from there. "
+        "Choose one whose levels are the same, as DDPM, UniPC."
+    )
+    check_same(whole, forked(whole, 3, engine))
+
+
+def test_a_sampler_that_needs_the_steps_before_is_refused(wanted: Any) -> None:
+    engine = engine_of("stable_diffusion")
+    whole = finish(engine, wanted("stable_diffusion", sampler="ddim", options={"prompt": "a bust"}))
+    with pytest.raises((NotForkable, RequestError), match="PNDM"):
+        forked(whole, 3, engine, wanted("stable_diffusion", sampler="pndm", options={"prompt": "a bust"}))
 
 
 def test_a_run_that_kept_nothing_says_so(wanted: Any) -> None:

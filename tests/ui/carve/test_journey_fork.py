@@ -21,7 +21,7 @@ def entries(driver: Driver) -> dict[str, QAction]:
     menu = driver.window.bench.menus.fork
     menu.aboutToShow.emit()
     found = {action.text().replace("&", ""): action for action in menu.actions()}
-    for title in ("Guidance", "Form", "Material"):
+    for title in ("Sampler", "Guidance", "Form", "Material"):
         if title in found and found[title].menu():
             found |= {f"{title} {each.text()}": each for each in found[title].menu().actions()}
     return found
@@ -46,6 +46,22 @@ def test_a_fork_shares_what_came_before_and_goes_on_with_another_guidance(finish
     assert "Here it left the run" in line.describe(3)
     finished.window.bench.menus.actions["run_before"].trigger()
     assert (session.trajectory, line._fork) == (whole, None)
+
+
+def test_a_fork_with_another_sampler_where_it_takes_the_same_levels(finished: Driver) -> None:
+    session, whole = finished.session, finished.session.trajectory
+    session.go_to(3)
+    assert not entries(finished)["Sampler DDIM"].isEnabled()
+    entries(finished)["Sampler Heun"].trigger()
+    finished.qtbot.waitUntil(lambda: "Heun takes other noise levels" in finished.window.panels.messages.message)
+    assert "as DDPM, UniPC" in finished.window.panels.messages.message
+    assert (session.trajectory, session.state) == (whole, 3)
+    entries(finished)["Sampler UniPC"].trigger()
+    finished.wait_for_end()
+    fork = session.trajectory
+    assert (fork.last, fork.info.sampler_name, fork.info.forks[-1].step) == (8, "UniPC", 3)
+    np.testing.assert_array_equal(fork.state(3), whole.state(3))
+    assert not np.array_equal(fork.state(4), whole.state(4))
 
 
 def test_a_fork_of_the_fields_settings_by_key(finished: Driver) -> None:
