@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.request import FIRST_GUIDANCE, FIRST_SAMPLER, RunRequest
 from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
@@ -18,7 +18,9 @@ from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import frame
 
 TARGET = Path(__file__).resolve().parent.parent / "resources" / "styles" / "welcome.png"
-DROWNED, CARVED = RunRequest(form="bust", material="bronze", seed=7), RunRequest(form="vase", material="marble", seed=6)
+FIRST = {"sampler": FIRST_SAMPLER, "guidance": FIRST_GUIDANCE}
+DROWNED = RunRequest(form="bust", material="bronze", seed=7, **FIRST)
+CARVED = RunRequest(form="vase", material="marble", seed=6, **FIRST)
 STEPS = 50
 LAYER, WATCHED, HALF = 16, 28, 30
 """The layers of noise of the second tile, the step that is watched, and that in the middle of the run from noise."""

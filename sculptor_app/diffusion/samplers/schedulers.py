@@ -133,7 +133,8 @@ class EvenUniPCScheduler(diffusers.UniPCMultistepScheduler):  # type: ignore[mis
         timesteps = np.linspace(0, self.config.num_train_timesteps - 1, num_inference_steps).round()[::-1]
         whole = torch.from_numpy(timesteps.astype(np.int64))
         alpha_bar = self.alphas_cumprod.double()[whole]
-        self.sigmas = torch.cat([((1 - alpha_bar) / alpha_bar).sqrt().float(), self.sigmas[-1:]])
+        end: torch.Tensor = self.sigmas[-1:]  # type: ignore[has-type]
+        self.sigmas = torch.cat([((1 - alpha_bar) / alpha_bar).sqrt().float(), end])
         self.timesteps = whole.to(device)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS, Networks
-from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, kind_of, level_of, plan_calls, plan_levels
 from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, EvenUniPCScheduler, make_scheduler
 
@@ -113,6 +113,13 @@ def test_unipc_makes_states_of_the_levels_of_ddim(steps: int) -> None:
     assert unipc.timesteps.tolist() == ddim.timesteps.tolist()
     for first, second in zip(plan_levels(ddim), plan_levels(unipc), strict=True):
         assert (second.signal, second.noise) == pytest.approx((first.signal, first.noise), abs=1e-5)
+
+
+def test_the_phases_of_fifty_steps_of_unipc_are_those_of_the_mission() -> None:
+    scheduler = make_scheduler("unipc", COSINE, 50)
+    scheduler.set_timesteps(50)
+    found = [(span.first_step, span.last_step) for span in phase_spans(plan_levels(scheduler))]
+    assert found == [(1, 5), (6, 15), (16, 30), (31, 50)]
 
 
 @pytest.mark.parametrize("settings", [{"timestep_spacing": "leading"}, {"timestep_spacing": "trailing"},
