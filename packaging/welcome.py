@@ -41,7 +41,8 @@ def tile(numbers: np.ndarray) -> np.ndarray:
 def tiles() -> list[np.ndarray]:
     """The pictures of the strip, in its order."""
     drowned, carved = run(DROWNED), run(CARVED)
-    forward = run_forward_process(np.asarray(drowned.state(STEPS)), "picture", steps=STEPS, seed=DROWNED.seed)
+    seen = np.clip(drowned.state(STEPS), -1, 1)
+    forward = run_forward_process(seen, "picture", steps=STEPS, seed=DROWNED.seed)
     shown = [(forward, STEPS - k, FrameKind.NOISY_STATE) for k in (0, LAYER, STEPS)]
     shown += [(drowned, WATCHED, FrameKind.NOISY_STATE), (drowned, WATCHED, FrameKind.CURRENT_GUESS)]
     shown += [(carved, k, FrameKind.NOISY_STATE) for k in (0, HALF, STEPS)]

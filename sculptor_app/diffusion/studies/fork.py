@@ -195,7 +195,7 @@ def _check_sampler(made: Trajectory, old: Trajectory, k: int, engine: Engine) ->
     advice = translate("errors", "Choose one whose levels are the same, as {0}.").format(", ".join(near))
     raise RequestError(
         translate(
-            "errors", "{0} takes other noise levels than the {1} steps before, and cannot go on from there."
+            "errors", "{0} takes other noise levels than the run did up to step {1}, and cannot go on from there."
         ).format(made.info.sampler_name, k),
         advice if near else translate("errors", "Keep the sampler, or make a new run with another."),
     )

@@ -285,7 +285,7 @@ def test_a_sampler_of_other_levels_is_refused_and_one_that_has_them_named(sculpt
     with pytest.raises(RequestError) as caught:
         forked(whole, 3, engine, sculpture(sampler="heun"))
     assert str(caught.value) == (
-        "Heun takes other noise levels than the 3 steps before, and cannot go on from there. "
+        "Heun takes other noise levels than the run did up to step 3, and cannot go on from there. "
         "Choose one whose levels are the same, as DDPM, UniPC."
     )
     check_same(whole, forked(whole, 3, engine))
