@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sculptor_app.core.errors import Cancelled, SamplerFailed
+from sculptor_app.core.requests.request import FIRST_GUIDANCE
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.observe.observer import BatchObserver, observed
@@ -39,8 +40,6 @@ def write_sample_sheet(pipeline: SculptorPipeline, path: Path, at_once: int = CO
 
 
 NOISE_SEED = 20_261_125
-GUIDANCE = 2.0
-"""As much as the window carves with."""
 
 
 def fixed_noises(size: int) -> torch.Tensor:
@@ -65,8 +64,8 @@ def sample_fixed_noises(
     try:
         with observed(pipeline.scheduler, BatchObserver(recorder.start, recorder.take, recorder.interrupt)):
             pipeline(
-                forms, materials, num_inference_steps=steps, guidance_scale=GUIDANCE, noise=fixed_noises(plan.size),
-                batch_size=NOISES, output_type="pt",
+                forms, materials, num_inference_steps=steps, guidance_scale=FIRST_GUIDANCE,
+                noise=fixed_noises(plan.size), batch_size=NOISES, output_type="pt",
             )  # fmt: skip
     except (Cancelled, SamplerFailed):
         return None
