@@ -69,8 +69,8 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     forks.add_argument("--at", type=whole_number("step", 1, MAX_STEPS), required=True, metavar="K",
                        help="the last step that all share")  # fmt: skip
     forks.add_argument("--then", action="append", default=[], metavar="NAME=VALUE",
-                       help="a fork with another form, material, guidance, sampler, prompt or parameter from there on; "
-                       "can be repeated")  # fmt: skip
+                       help="a fork with another form, material, guidance, sampler, number of steps, prompt or "
+                       "parameter from there on; can be repeated")  # fmt: skip
     forks.add_argument("--noise", type=whole_number("seed", 0, MAX_SEED), metavar="N",
                        help="forks with other noise from there on, of this seed and those after it; of a sampler that "
                        "draws none it is laid on at this step")  # fmt: skip
@@ -162,7 +162,7 @@ def _wanted(arguments: argparse.Namespace, request: RunRequest) -> Iterator[Want
         name = name.strip().replace("-", "_")
         if not equals or not name:
             raise OptionError(f"{text!r} sets nothing.", "Write NAME=VALUE, as in guidance=1.")
-        if name in ("seed", "steps", "model", "device"):
+        if name in ("seed", "model", "device"):
             raise OptionError(f"A fork cannot have another {name}.", "For another seed, add --noise N.")
         change = change_of(name, value.strip())
         replace(request, **{key: each for key, each in change.items() if key != "options"})
@@ -214,6 +214,7 @@ def _fork(engine: Engine, whole: Trajectory, at: int, wanted: Wanted, interrupti
     with ProgressBar(f"{wanted.caption[:1].upper()}{wanted.caption[1:]}", whole.planned_steps - at, "step") as bar:
         for event in fork(whole, at, engine, interruption.event, new, state=state, parting=parting):
             made = event.trajectory
+            bar.plan(made.planned_steps - at)
             bar.move_to(made.last - at)
     if interruption.event.is_set():
         raise Cancelled

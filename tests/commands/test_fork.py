@@ -44,6 +44,20 @@ def test_forks_share_the_run_up_to_their_step(tiny_model: Path, tmp_path: Path) 
     assert len(header["runs"]) == 5
 
 
+def test_it_goes_on_in_other_steps(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 6 steps, state 2 is as noisy as state 4 of 11: 7 steps are left."""
+    given = ("--sampler", "ddim", "--at", 2, "--then", "steps=11", "--out", tmp_path / "x.png")
+    assert forked(tiny_model, *given, "--save-each", tmp_path / "runs") == 0
+    whole, fork = (open_run(path) for path in sorted((tmp_path / "runs").iterdir()))
+    assert (fork.last, fork.planned_steps) == (9, 9)
+    np.testing.assert_array_equal(fork.state(2), whole.state(2))
+    capsys.readouterr()
+    assert main(["reproduce", str(tmp_path / "runs" / "fork-1.sculpt"), "--model", str(tiny_model)]) == 0
+    assert "The same, bit for bit: 10 states." in capsys.readouterr().out
+    assert forked(tiny_model, "--sampler", "ddim", "--at", 2, "--then", "steps=7", "--out", tmp_path / "y.png") == 2
+    assert "Choose one of these numbers of steps: 11, 16," in capsys.readouterr().err
+
+
 def test_a_sampler_that_draws_noise_draws_another(tiny_model: Path, tmp_path: Path) -> None:
     assert forked(tiny_model, "--sampler", "ddpm", "--at", 4, "--noise", 9, "--save-each", tmp_path / "runs") == 0
     whole, fork = (open_run(path) for path in sorted((tmp_path / "runs").iterdir()))

@@ -99,6 +99,9 @@ class RunInfo:
         if self.first_step > 1:
             count = request.steps - self.first_step + 1
             taken = translate("names", "the last {0} of {1} steps").format(count, request.steps)
+        elif self.forks and self.forks[-1].request.steps != request.steps:
+            before = self.forks[-1].request.steps
+            taken = translate("names", "{0}, then as of {1}").format(steps_text(before), request.steps)
         forks = [_forked(each, request) for each in self.forks[-1:]]
         facts = (self.sampler_name, taken, *forks, *model)
         briefly = translate("names", "carved out of {0}").format(self.origin) if self.origin else ""

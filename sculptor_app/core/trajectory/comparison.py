@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -131,8 +132,8 @@ def shared_steps(one: RunInfo, other: RunInfo) -> int:
 
 
 def _stretches(info: RunInfo) -> list[tuple[RunRequest, int]]:
-    """What a run was asked for up to which of its steps."""
-    return [*((fork.request, fork.step) for fork in info.forks), (info.request, info.request.steps)]
+    """What a run was asked for up to which of its steps; the last of it up to its end."""
+    return [*((fork.request, fork.step) for fork in info.forks), (info.request, sys.maxsize)]
 
 
 def _settings_told(info: RunInfo) -> dict[str, str]:

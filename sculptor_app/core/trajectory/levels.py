@@ -73,6 +73,25 @@ class NoiseLevel:
         return self.is_known and other.is_known and off <= _ROUNDED * max(self.scale, other.scale)
 
 
+def steps_through(steps: int, k: int, most: int, ends_at_zero: bool) -> list[tuple[int, int]]:
+    """Other numbers of steps whose evenly spaced timesteps come to that of state k of so many steps, but for rounding.
+
+    Args:
+        steps: of the run.
+        k: 1 to one before the last.
+        most: the largest number of steps.
+        ends_at_zero: whether the last step is that of timestep 0, and not of one as far from it as from the one before.
+
+    Returns:
+        Pairs of a number of steps and of its state at that timestep, those nearest to the run's first.
+    """
+    ways = max(1, steps - 1) if ends_at_zero else steps
+    unit = ways // math.gcd(ways, k)
+    found = [(unit * many + steps - ways, k * unit * many // ways) for many in range(1, most // unit + 1)]
+    fitting = [(count, state) for count, state in found if count != steps and state < count <= most]
+    return sorted(fitting, key=lambda each: abs(each[0] - steps))
+
+
 CLEAN = NoiseLevel(1.0, 0.0)
 """The level of a finished picture."""
 

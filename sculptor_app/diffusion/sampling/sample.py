@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES
 from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.core.trajectory.journal import new_journal
+from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import Observer
@@ -149,6 +150,8 @@ class TrajectoryWriter:
     Args:
         snapshots: What is kept beside the frames; None for a run that is not to be forked.
         on_start: Is given the new trajectory before anybody else sees it.
+        join_levels: Is given the levels of the states that the run planned, and returns those of the trajectory, which
+            may begin with more or fewer steps than the run takes up to there.
     """
 
     def __init__(
@@ -158,6 +161,7 @@ class TrajectoryWriter:
         stop: threading.Event,
         budget: StorageBudget,
         on_start: Callable[[Trajectory], None] = lambda trajectory: None,
+        join_levels: Callable[[Sequence[NoiseLevel]], Sequence[NoiseLevel]] = lambda planned: planned,
     ) -> None:
         options = run.observer_options
         if snapshots is not None and options.step_hook is None:
@@ -165,6 +169,7 @@ class TrajectoryWriter:
         self.observer = Observer(self._start, self._take, self.interrupt, options)
         self._run, self._snapshots, self._stop, self._budget, self._on_start = run, snapshots, stop, budget, on_start
         self._trajectory: Trajectory | None = None
+        self._join_levels, self._more = join_levels, 0
 
     def end(self, reason: str) -> None:
         """Note in the trajectory, if there is one, why it is not complete."""
@@ -189,7 +194,9 @@ class TrajectoryWriter:
             )
 
     def _start(self, start: Frame, calls: tuple[Call, ...]) -> None:
-        levels = levels_of(calls)
+        planned = levels_of(calls)
+        levels = self._join_levels(planned)
+        self._more = len(levels) - len(planned)
         info = replace(self._run.info, first_step=self.observer.first_step)
         budget = self._budget
         journal = None if budget.journal_folder is None else new_journal(budget.journal_folder)
@@ -203,6 +210,8 @@ class TrajectoryWriter:
 
     def _take(self, step: Step) -> None:
         assert self._trajectory is not None
+        if self._more:
+            step = replace(step, number=step.number + self._more)
         if self.observer.is_plan_open and step.number > self._trajectory.planned_steps:
             self._trajectory.plan_again(step.number)
         self._trajectory.append(step)

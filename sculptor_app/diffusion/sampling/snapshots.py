@@ -49,7 +49,7 @@ class StepSnapshot:
     random: tuple[StoredTensor, ...]
     store: TensorStore  # where the tensors of all these are
     handed_on: tuple[StoredTensor, ...] = ()  # what the step returned beside the state, for the next step
-    sampler: str = ""  # which took the step
+    taken_by: tuple[str, int] = ("", 0)  # sampler and number of steps of the request that it was taken for
 
     def tensor(self, frame: Frame, device: torch.device) -> torch.Tensor:
         """The very tensor that the pipeline went on with; `frame` is the state as the trajectory has it."""
@@ -68,6 +68,7 @@ class RunSnapshots:
         self._steps: list[StepSnapshot] = []
         self._random: tuple[tuple[torch.Tensor, ...], tuple[StoredTensor, ...]] = ((), ())
         self._failure = ""
+        self._taken_by = (request.sampler, request.steps)
 
     def after(self, k: int) -> StepSnapshot:
         """Snapshot after step k, from 1 on; `NotForkable` if there is none."""
@@ -105,7 +106,7 @@ class RunSnapshots:
             tensor = None if plain else self.store.append(state)
             facts = tensor, state.dtype, state.stride(), solver.save(), self._generators(random)
             handed = tuple(map(self.store.append, handed_on))
-            self._steps.append(StepSnapshot(*facts, self.store, handed, self.request.sampler))
+            self._steps.append(StepSnapshot(*facts, self.store, handed, self._taken_by))
         except UncopyableState as reason:
             self._failure = reason.args[0]
         except TrajectoryStorageError as error:
@@ -123,7 +124,7 @@ class RunSnapshots:
             except (UncopyableState, TrajectoryStorageError):
                 return
             self._steps[k - 1] = replace(
-                snapshot, solver=solver_values, random=generators, store=self.store, sampler=self.request.sampler
+                snapshot, solver=solver_values, random=generators, store=self.store, taken_by=self._taken_by
             )
 
     def _generators(self, random: RandomStreams) -> tuple[StoredTensor, ...]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.pictures.start import Start
-from sculptor_app.core.requests.request import Parting, RequestError, RunRequest
+from sculptor_app.core.requests.request import MAX_STEPS, Parting, RequestError, RunRequest
 from sculptor_app.core.requests.samplers import begins_anywhere, draws_noise
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import steps_text, translate
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork, RunInfo
+from sculptor_app.core.trajectory.levels import NoiseLevel, steps_through
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import state_in
@@ -36,9 +37,12 @@ from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, sample, stream_events
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder
 
-SCHEDULE_FIELDS = ("model", "steps")
+Levels = Sequence[NoiseLevel]
+SCHEDULE_FIELDS = ("model",)
 SCHEDULE_OPTIONS = ("height", "width", "size", "image", "mask_image", "strength")
-"""What both runs share: it decides which steps there are, and of which pictures."""
+"""What both runs share: it decides of which pictures they are, and from where on there are steps."""
+MOST_NUMBERS, MOST_TRIED = 8, 32
+"""How many numbers of steps are named with which a fork could go on, and how many are tried for that."""
 
 
 def fork(
@@ -60,10 +64,11 @@ def fork(
         trajectory: The run, complete or not; it stays as it is. The model must be the same, on the same kind of device.
         k: How many of its steps are shared, 0 to all that it has.
         stop: Set from any thread to end the new run within a step.
-        request: What to sample from there on: another prompt, label or guidance. Model, number of steps and size are
-            those of the run. With another seed the sampler's fresh noise is another one from there on. Another sampler
-            begins afresh, and must take the same noise levels up to there. None is the request of the run, which it
-            then repeats to the last bit.
+        request: What to sample from there on: another prompt, label or guidance. Model and size are those of the run.
+            With another seed the sampler's fresh noise is another one from there on. Another sampler begins afresh, and
+            one of its own states must have the noise level of this one; so it is with another number of steps, of
+            which those are taken that come after that state. None is the request of the run, which it then repeats to
+            the last bit.
         budget_bytes, spill_folder, watch_guidance, journal_folder: As for `sample`.
         state: (C, H, W) float32, to go on from in place of state k, as `parted` makes one; k is 1 or more.
         parting: What that state is, which the new run's record tells. After a U-turn the sampler begins afresh; else
@@ -75,7 +80,8 @@ def fork(
     Raises:
         NotForkable: There is no snapshot of that step, its state cannot be changed, or another sampler cannot begin
             there.
-        RequestError: The request differs in what both runs share, or there is no such step.
+        RequestError: The request differs in what both runs share, there is no such step, or no state of its schedule
+            is as noisy as this one.
         Cancelled, SculptorError: As `sample`.
     """
     old = trajectory.snapshots
@@ -98,16 +104,20 @@ def fork(
     snapshots = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
     snapshots.share(old, k)
     seed = None if new.seed == old.request.seed else new.seed
-    is_another = k > 0 and old.after(k).sampler != new.sampler
+    is_another = k > 0 and old.after(k).taken_by != (new.sampler, new.steps)
+    replay = ForkReplay(snapshots, run, trajectory, k, seed, state, parting is Parting.U_TURN or is_another)
+
+    def join(planned: Levels) -> Levels:
+        replay.calls = _call_at(trajectory, k, planned, run, engine)
+        return (*trajectory.levels[: k + 1], *planned[replay.calls + 1 :])
 
     def begin(made: Trajectory) -> None:
         if is_another:
-            _check_sampler(made, trajectory, k, engine)
+            _check_begins(made.info)
         made.share(trajectory, k, state)
 
-    replay = ForkReplay(snapshots, run, trajectory, k, seed, state, parting is Parting.U_TURN or is_another)
     run.observer_options = replace(run.observer_options, step_hook=replay)
-    writer = TrajectoryWriter(run, snapshots, stop, budget, on_start=begin)
+    writer = TrajectoryWriter(run, snapshots, stop, budget, on_start=begin, join_levels=join)
     yield from stream_events(run, writer, replay.networks())
 
 
@@ -182,23 +192,55 @@ def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> 
             )
 
 
-def _check_sampler(made: Trajectory, old: Trajectory, k: int, engine: Engine) -> None:
-    """Refuse a sampler whose states are of other levels than those of the run, naming some whose states are not."""
-    if made.shape == old.shape and made.has_levels_of(old, k):
-        _check_begins(made.info)
-        return
-    others = engine.schedules(old.info.request, threading.Event())
-    near = [
-        name for name, levels in others.items()
-        if all(one.is_near(two) for one, two in zip(levels[: k + 1], old.levels[: k + 1], strict=False))
-    ]  # fmt: skip
-    advice = translate("errors", "Choose one whose levels are the same, as {0}.").format(", ".join(near))
+def _call_at(old: Trajectory, k: int, planned: Levels, run: PipelineRun, engine: Engine) -> int:
+    """Which state of a new run's plan state k of the old one takes the place of; `RequestError` if there is none."""
+    place = place_of(old.levels[k], planned, k)
+    if place is not None:
+        return place
+    info, request = run.info, old.info.request
+    if info.request.sampler != request.sampler:
+        others = engine.schedules(replace(request, steps=info.request.steps), threading.Event())
+        near = [name for name, levels in others.items() if place_of(old.levels[k], levels, k) is not None]
+        advice = translate("errors", "Choose one that does, as {0}.").format(", ".join(near))
+        raise RequestError(
+            translate("errors", "{0} takes other noise levels than the run, and comes to none as at step {1}.").format(
+                info.sampler_name, k
+            ),
+            advice if near else translate("errors", "Keep the sampler, or make a new run with another."),
+        )
+    numbers = ", ".join(map(str, steps_to_go_on_with(old, k, engine)))
+    advice = translate("errors", "Choose one of these numbers of steps: {0}.").format(numbers)
     raise RequestError(
-        translate(
-            "errors", "{0} takes other noise levels than the run did up to step {1}, and cannot go on from there."
-        ).format(made.info.sampler_name, k),
-        advice if near else translate("errors", "Keep the sampler, or make a new run with another."),
+        translate("errors", "A run of {0} never is at the noise level of step {1} of this run.").format(
+            steps_text(info.request.steps), k
+        ),
+        advice if numbers else translate("errors", "Keep the number of steps."),
     )
+
+
+def place_of(level: NoiseLevel, planned: Levels, usual: int) -> int | None:
+    """Which of the planned states has a noise level, the nearest to the usual one if there are several; else None."""
+    if not level.is_known:
+        return usual if usual < len(planned) else None
+    places = [place for place, each in enumerate(planned) if each.is_near(level)]
+    return min(places, key=lambda place: abs(place - usual), default=None)
+
+
+def steps_to_go_on_with(trajectory: Trajectory, k: int, engine: Engine) -> list[int]:
+    """Some other numbers of steps that a fork at step k, 1 or more, could have: one of their states is as noisy."""
+    request = trajectory.info.request
+    left = [fork.request.steps for fork in trajectory.info.forks if k <= fork.step]
+    steps = left[0] if left else request.steps
+    likely = {count for each in (True, False) for count, _ in steps_through(steps, k, MAX_STEPS, each)[:MOST_TRIED]}
+    found: list[int] = []
+    for count in sorted(likely, key=lambda count: abs(count - steps)):
+        with contextlib.suppress(SculptorError):
+            levels = engine.plan(replace(request, steps=count))
+            if place_of(trajectory.levels[k], levels[:-1], k) is not None:
+                found.append(count)
+        if len(found) == MOST_NUMBERS:
+            break
+    return sorted(found)
 
 
 def _check_begins(info: RunInfo) -> None:
@@ -325,6 +367,10 @@ class ForkReplay(SnapshotRecorder):
         seed: What the generators go on with; None restores their states.
         changed: State to go on from, in place of that of the last shared step; None keeps it.
         is_fresh: Whether the sampler forgets what it remembers of the shared steps.
+
+    Attributes:
+        calls: Which of the new run's steps is the last that is replayed; another than that of the old run where the
+            steps that follow are those of a run of another number of steps.
     """
 
     def __init__(
@@ -340,6 +386,7 @@ class ForkReplay(SnapshotRecorder):
         super().__init__(snapshots, run.random)
         self._is_fresh = is_fresh
         self._run, self._old, self._steps, self._seed, self._changed = run, trajectory, steps, seed, changed
+        self.calls = steps
         self._is_live = steps == 0
 
     def networks(self) -> contextlib.AbstractContextManager[None]:
@@ -361,10 +408,11 @@ class ForkReplay(SnapshotRecorder):
             return None
         result = real_step()  # of zeros; it advances the scheduler, and has the form of a result
         if call.completes:
-            snapshot = self.snapshots.after(call.number)
-            returned = self._old.returned(call.number)  # the pipeline changes it once more
-            frame = self._old.state(call.number) if returned is None else returned
-            is_last = call.number == self._steps
+            is_last = call.number == self.calls
+            k = self._steps if is_last else min(call.number, self._steps)
+            snapshot = self.snapshots.after(k)
+            returned = self._old.returned(k)  # the pipeline changes it once more
+            frame = self._old.state(k) if returned is None else returned
             if self._changed is not None and is_last:
                 frame = self._changed
             state = snapshot.tensor(frame, state_in(result).device)

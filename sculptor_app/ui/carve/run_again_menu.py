@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import Signal, Slot
@@ -11,7 +12,8 @@ from PySide6.QtWidgets import QComboBox, QMenu, QWidget
 
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, Parting, RunRequest
 from sculptor_app.core.requests.samplers import begins_anywhere, draws_noise
-from sculptor_app.core.texts import number_text
+from sculptor_app.core.texts import number_text, plural
+from sculptor_app.core.trajectory.levels import steps_through
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.run_control import RunControl
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
 
 STEPS = (5, 10, 20, 50, 100, 200)
+STEPS_OFFERED = 8
+"""Other numbers of steps for a fork, those nearest to the run's."""
 GUIDANCES = (1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
 
 
@@ -203,6 +207,7 @@ class ForkMenu(RunAgainMenu):
             return
         at = self._session.state
         self._add(self.tr("&Sampler"), "sampler", request, _entries(self._controls.sampler))
+        self._add_steps(request)
         self._add_conditions(request)
         if request.seed < MAX_SEED:
             self.addSeparator()
@@ -219,6 +224,21 @@ class ForkMenu(RunAgainMenu):
             turn.setToolTip(explained("u-turn"))
             turn.setEnabled(self._can_turn_back)
             turn.triggered.connect(functools.partial(self._turn_back, request.seed + 1))
+
+    def _add_steps(self, request: RunRequest) -> None:
+        """A submenu of how many steps more, of another number of steps with a state as noisy as that on screen."""
+        run, k = self._run_of, self._session.state
+        if run is None or run.info.forks or run.info.first_step > 1 or run.planned_steps != request.steps:
+            return
+        ends_at_zero = run.is_complete and run.step(run.last).timestep == 0
+        entries = []
+        for count, state in steps_through(request.steps, k, MAX_STEPS, ends_at_zero):
+            left = plural(count - state, self.tr("1 step"), self.tr("{0} steps")).format(count - state)
+            entries.append((self.tr("{0}, as of {1}").format(left, count), count))
+        if entries:
+            self._add(
+                self.tr("S&teps from here on"), "steps", request, sorted(entries[:STEPS_OFFERED], key=itemgetter(1))
+            )
 
     @property
     def _can_turn_back(self) -> bool:
@@ -247,7 +267,7 @@ class ForkMenu(RunAgainMenu):
 
 
 FORKED = ("form", "material", "guidance", "sampler", "seed", "options", "loras")
-"""What a fork may have another one of; model and number of steps are those of the run."""
+"""What the fields may give a fork another one of: not another number of steps, of which few go on from a state."""
 
 
 def _entries(box: QComboBox) -> list[tuple[str, Any]]:

@@ -108,6 +108,9 @@ def test_a_fork_shares_steps_with_its_run_and_with_its_other_forks() -> None:
     deeper = info(ring, Fork(6, whole), Fork(11, vase))
     assert shared_steps(deeper, of_vase) == 11
     assert shared_steps(deeper, info(whole)) == 6
+    few = RunRequest(form="bust", steps=5, seed=7)
+    coarser = info(few, Fork(16, whole))
+    assert shared_steps(info(few, Fork(16, whole), Fork(18, few)), coarser) == 18
     assert shared_steps(info(whole), info(vase)) == 0  # another run from the same noise
     assert shared_steps(info(whole), info(whole)) == 0  # made again
 

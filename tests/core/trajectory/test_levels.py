@@ -17,6 +17,7 @@ from sculptor_app.core.trajectory.levels import (
     cosine_snr,
     phase_of,
     phase_spans,
+    steps_through,
 )
 from sculptor_app.diffusion.samplers.levels import plan_levels
 
@@ -120,3 +121,19 @@ def test_spans_cover_every_step_once_and_in_order(log_snrs: list[float]) -> None
     assert [span.phase.index for span in spans] == sorted({span.phase.index for span in spans})
     for span in spans:
         assert all(phase_of(levels[step - 1]) is span.phase for step in range(span.first_step, span.last_step + 1))
+
+
+@given(st.integers(2, 200), st.data(), st.booleans())
+def test_numbers_of_steps_that_come_to_a_timestep_come_to_it(
+    steps: int, data: st.DataObject, ends_at_zero: bool
+) -> None:
+    k = data.draw(st.integers(1, steps - 1))
+    off = 1 if ends_at_zero else 0
+    found = steps_through(steps, k, 1000, ends_at_zero)
+    assert steps not in dict(found)
+    for count, state in found:
+        assert state * (steps - off) == k * (count - off)
+        assert 0 < state < count <= 1000
+    if ends_at_zero or steps > 1:
+        twice = 2 * (steps - off) + off
+        assert twice in dict(found)

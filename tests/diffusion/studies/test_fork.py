@@ -214,7 +214,7 @@ def test_snapshots_beyond_the_budget_go_to_a_file(wanted: Any, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"steps": STEPS + 1}, "A fork cannot have another steps; keep 7."),
+        ({"model": "elsewhere"}, "A fork cannot have another model; keep '{0}'."),
         ({"options": {"prompt": "a bust", "height": 32}}, "A fork cannot have another height; keep None."),
     ],
 )
@@ -223,7 +223,7 @@ def test_what_both_runs_share_cannot_change(changes: dict[str, Any], sentence: s
     whole = finish(engine, wanted("stable_diffusion", options={"prompt": "a bust"}))
     with pytest.raises(RequestError) as caught:
         forked(whole, 2, engine, wanted("stable_diffusion", **({"options": {"prompt": "a bust"}} | changes)))
-    assert str(caught.value) == sentence
+    assert str(caught.value) == sentence.format(whole.info.request.model)
 
 
 # Another sampler ------------------------------------------------------------------------------------------------------
@@ -285,8 +285,8 @@ def test_a_sampler_of_other_levels_is_refused_and_one_that_has_them_named(sculpt
     with pytest.raises(RequestError) as caught:
         forked(whole, 3, engine, sculpture(sampler="heun"))
     assert str(caught.value) == (
-        "Heun takes other noise levels than the run did up to step 3, and cannot go on from there. "
-        "Choose one whose levels are the same, as DDPM, UniPC."
+        "Heun takes other noise levels than the run, and comes to none as at step 3. "
+        "Choose one that does, as DDPM, UniPC."
     )
     check_same(whole, forked(whole, 3, engine))
 
@@ -296,6 +296,63 @@ def test_a_sampler_that_needs_the_steps_before_is_refused(wanted: Any) -> None:
     whole = finish(engine, wanted("stable_diffusion", sampler="ddim", options={"prompt": "a bust"}))
     with pytest.raises((NotForkable, RequestError), match="PNDM"):
         forked(whole, 3, engine, wanted("stable_diffusion", sampler="pndm", options={"prompt": "a bust"}))
+
+
+# Another number of steps ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("steps", "call"), [(4, 1), (7, 2), (19, 6)])
+def test_from_a_step_on_in_other_steps_it_goes_as_a_run_of_so_many(steps: int, call: int, sculpture: Any) -> None:
+    """Of DDIM, which remembers nothing: the run of so many steps, its state at that level put in its place."""
+    engine, stop = Engine(), threading.Event()
+    whole = finish(engine, sculpture(sampler="ddim", steps=10))
+    other = finish(engine, sculpture(sampler="ddim", steps=steps))
+    *_, last = fork(whole, 3, engine, stop, sculpture(sampler="ddim", steps=steps))
+    *_, wanted = fork(other, call, engine, stop, state=whole.state(3))
+    made = last.trajectory
+    assert (made.planned_steps, made.last) == (3 + steps - call,) * 2
+    assert made.levels == (*whole.levels[:4], *other.levels[call + 1 :])
+    for k in range(made.last + 1):
+        own = whole.state(k) if k <= 3 else wanted.trajectory.state(k - 3 + call)
+        np.testing.assert_array_equal(made.state(k), own, err_msg=f"state {k}")
+    assert [made.step(k).number for k in range(1, made.last + 1)] == list(range(1, made.last + 1))
+    assert made.info.forks == (Fork(3, whole.info.request),)
+
+
+def test_it_asks_the_network_for_the_steps_that_are_left_alone(sculpture: Any) -> None:
+    engine = Engine()
+    whole = finish(engine, sculpture(sampler="ddim", steps=10, guidance=1.0))
+    network = engine.load(whole.info.request.model, "cpu").unet
+    calls: list[None] = []
+    watch = network.conv_in.register_forward_pre_hook(lambda *_: calls.append(None))
+    list(fork(whole, 5, engine, threading.Event(), sculpture(sampler="ddim", steps=19, guidance=1.0)))
+    watch.remove()
+    assert len(calls) == 9
+
+
+@pytest.mark.parametrize(("sampler", "k"), [("unipc", 3), ("ddpm", 3), ("dpmpp-2m-sde", 5)])
+def test_forks_in_other_steps_are_forked_and_made_again(sampler: str, k: int, sculpture: Any) -> None:
+    engine, stop = Engine(), threading.Event()
+    whole = finish(engine, sculpture(sampler=sampler, steps=10))
+    *_, last = fork(whole, k, engine, stop, sculpture(sampler=sampler, steps=4))
+    made = last.trajectory
+    assert made.planned_steps == (6 if k == 3 else 7)
+    for at, of in ((5, made), (2, whole)):
+        *_, last = fork(made, at, engine, stop, of.info.request)
+        check_same(of, last.trajectory)
+    *_, last = make_again(engine, made.info, stop)
+    check_same(made, last.trajectory)
+
+
+def test_a_number_of_steps_without_such_a_level_is_refused_and_others_named(sculpture: Any) -> None:
+    engine = Engine()
+    whole = finish(engine, sculpture(sampler="ddim", steps=10))
+    with pytest.raises(RequestError) as caught:
+        list(fork(whole, 4, engine, threading.Event(), sculpture(sampler="ddim", steps=6)))
+    assert str(caught.value) == (
+        "A run of 6 steps never is at the noise level of step 4 of this run. "
+        "Choose one of these numbers of steps: 19, 28, 37, 46, 55, 64, 73, 82."
+    )
 
 
 def test_a_run_that_kept_nothing_says_so(wanted: Any) -> None:

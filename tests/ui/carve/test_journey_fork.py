@@ -21,7 +21,7 @@ def entries(driver: Driver) -> dict[str, QAction]:
     menu = driver.window.bench.menus.fork
     menu.aboutToShow.emit()
     found = {action.text().replace("&", ""): action for action in menu.actions()}
-    for title in ("Sampler", "Guidance", "Form", "Material"):
+    for title in ("Sampler", "Steps from here on", "Guidance", "Form", "Material"):
         if title in found and found[title].menu():
             found |= {f"{title} {each.text()}": each for each in found[title].menu().actions()}
     return found
@@ -62,6 +62,25 @@ def test_a_fork_with_another_sampler_where_it_takes_the_same_levels(finished: Dr
     assert (fork.last, fork.info.sampler_name, fork.info.forks[-1].step) == (8, "UniPC", 3)
     np.testing.assert_array_equal(fork.state(3), whole.state(3))
     assert not np.array_equal(fork.state(4), whole.state(4))
+
+
+def test_a_fork_in_other_steps_is_as_long_as_both_parts(finished: Driver) -> None:
+    session, whole = finished.session, finished.session.trajectory
+    session.go_to(3)
+    offered = entries(finished)
+    assert [text for text in offered if text.startswith("Steps from here on ")] == [
+        f"Steps from here on {left} steps, as of {of}"
+        for left, of in ((9, 15), (13, 22), (17, 29), (21, 36), (25, 43), (29, 50), (33, 57), (37, 64))
+    ]
+    offered["Steps from here on 9 steps, as of 15"].trigger()
+    finished.wait_for_end()
+    fork = session.trajectory
+    assert (fork.last, fork.planned_steps, fork.info.request.steps) == (12, 12, 15)
+    np.testing.assert_array_equal(fork.state(3), whole.state(3))
+    assert "8 steps, then as of 15" in finished.window.windowTitle()
+    assert "forked at step 3" in finished.window.windowTitle()
+    finished.qtbot.waitUntil(lambda: session.measures is not None and session.measures.last == 12)
+    assert finished.window.panels.timeline.planned == 12
 
 
 def test_a_fork_of_the_fields_settings_by_key(finished: Driver) -> None:
