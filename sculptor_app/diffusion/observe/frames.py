@@ -20,6 +20,8 @@ from sculptor_app.diffusion.pipelines.layout import StateLayout
 
 _MOST_COLOURS = 4
 """Channels of a picture: grey, colours, and at most how opaque it is."""
+_MOST_COUNTED = 2**24
+"""Whole numbers up to here are told apart in float32."""
 _LEAST_SHARE = 0.01
 """Share of a picture that a pipeline must have left as it was, to be one that changes only a part."""
 
@@ -157,6 +159,28 @@ class FrameConverter:
             batch = batch.flatten(2).transpose(1, 2)
         tokens = batch.detach().to("cpu", torch.float32).numpy()
         return [self._layout.unpack(each, height, width) for each in tokens]
+
+    def with_frame(self, state: torch.Tensor, frame: Frame) -> torch.Tensor | None:
+        """A state with another first picture, packed as that was; None where a frame does not hold all of a state.
+
+        Args:
+            state: (B, ...), as `frames` takes it. Where it holds the same picture B times, all become the other one;
+                else those after the first stay.
+            frame: (C, H, W) float32.
+        """
+        one = state[:1]
+        if one.numel() >= _MOST_COUNTED:
+            return None
+        numbers = torch.arange(one.numel(), dtype=torch.float32).reshape(one.shape)
+        places = self.frames(numbers)[0].astype(np.int64)  # of the numbers of the frame, in the state
+        if places.shape != frame.shape or len(np.unique(places)) != one.numel():
+            return None
+        made = np.empty(one.numel(), np.float32)
+        made[places.ravel()] = frame.ravel()
+        tensor = torch.from_numpy(made).reshape(one.shape).to(state.device, state.dtype)
+        if all(torch.equal(each, state[0]) for each in state[1:]):
+            return tensor.expand(state.shape).contiguous()
+        return torch.cat([tensor, state[1:]])
 
     def _as_picture(self, batch: torch.Tensor) -> torch.Tensor:
         """A video of one frame as (B, C, H, W), whether its channels come before its frames or last; others as is."""

@@ -112,20 +112,25 @@ class RunSnapshots:
         except TrajectoryStorageError as error:
             self._failure = f"{error.message} {error.advice}"
 
-    def renew(self, k: int, solver: SolverState, random: RandomStreams) -> None:
+    def renew(self, k: int, state: torch.Tensor, solver: SolverState, random: RandomStreams) -> None:
         """Note how the run goes on after step k, in another way than the run that this step was shared with.
 
-        Not where the pipeline is handed what a step returned, or went on with several pictures.
+        Not where the pipeline is handed what a step returned.
+
+        Args:
+            state: that the pipeline goes on with.
         """
         snapshot = self.after(k)
-        if snapshot.state is None and not snapshot.handed_on:
+        if not snapshot.handed_on:
             try:
+                tensor = None if snapshot.state is None else self.store.append(state)
                 solver_values, generators = solver.save(), self._generators(random)
             except (UncopyableState, TrajectoryStorageError):
                 return
             self._steps[k - 1] = replace(
-                snapshot, solver=solver_values, random=generators, store=self.store, taken_by=self._taken_by
-            )
+                snapshot, state=tensor, solver=solver_values, random=generators, store=self.store,
+                taken_by=self._taken_by,
+            )  # fmt: skip
 
     def _generators(self, random: RandomStreams) -> tuple[StoredTensor, ...]:
         """Stored states of the generators; most samplers never draw again, and share one copy."""

@@ -36,6 +36,7 @@ from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, sample, stream_events
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder
+from sculptor_app.diffusion.sampling.solver_state import with_strides
 
 Levels = Sequence[NoiseLevel]
 SCHEDULE_FIELDS = ("model",)
@@ -95,10 +96,11 @@ def fork(
     if k:
         old.after(k)  # refused before anything is loaded
     if state is not None:
-        _check_changed(trajectory, old, k, state)
+        _check_changed(trajectory, k, state)
     budget = StorageBudget(budget_bytes, spill_folder, journal_folder)
     # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
-    run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance, stop)
+    began = trajectory.info.forks[0].request if trajectory.info.forks else old.request
+    run = PipelineRun(engine, replace(new, seed=began.seed), old.start, watch_guidance, stop)
     new = replace(new, loras=run.request.loras)
     run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request, parting)))
     snapshots = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
@@ -253,17 +255,17 @@ def _check_begins(info: RunInfo) -> None:
         )
 
 
-def _check_changed(trajectory: Trajectory, old: RunSnapshots, k: int, state: Frame) -> None:
+def _check_changed(trajectory: Trajectory, k: int, state: Frame) -> None:
     if state.shape != trajectory.shape or not np.isfinite(state).all():
         raise RequestError(
             translate("errors", "The state to go on from does not fit the run; give {0} finite values.").format(
                 " × ".join(map(str, trajectory.shape))
             )
         )
-    if not k or old.after(k).state is not None:
+    if not k:
         raise NotForkable(
-            translate("errors", "The state of step {0} cannot be changed in this run.").format(k),
-            translate("errors", "Choose a later step, or a model that makes one picture at a time."),
+            translate("errors", "The noise that a run starts from cannot be changed in a fork of it."),
+            translate("errors", "Choose a later step."),
         )
 
 
@@ -416,6 +418,8 @@ class ForkReplay(SnapshotRecorder):
             if self._changed is not None and is_last:
                 frame = self._changed
             state = snapshot.tensor(frame, state_in(result).device)
+            if self._changed is not None and is_last and snapshot.state is not None:
+                state = self._packed(state, self._changed)
             handed_on: tuple[torch.Tensor | None, ...] = tuple(
                 snapshot.store.read(each, state.device) for each in snapshot.handed_on
             )
@@ -423,10 +427,20 @@ class ForkReplay(SnapshotRecorder):
                 handed_on = (None,) * len(handed_on)  # as the pipeline hands on in its first step
             result = _with_state(result, state, handed_on)
             if is_last:
-                self._go_live()
+                self._go_live(state)
         return result
 
-    def _go_live(self) -> None:
+    def _packed(self, state: torch.Tensor, changed: Frame) -> torch.Tensor:
+        """The changed state in the form of the run's own; `NotForkable` where a frame does not hold all of that."""
+        made = self._run.observer_options.converter.with_frame(state, changed)
+        if made is None:
+            raise NotForkable(
+                translate("errors", "The state of step {0} cannot be changed in this run.").format(self._steps),
+                translate("errors", "Choose another model."),
+            )
+        return with_strides(made, state.stride())
+
+    def _go_live(self, state: torch.Tensor) -> None:
         snapshot, device = self.snapshots.after(self._steps), torch.device(self._run.device.id)
         assert self._solver is not None
         if self._is_fresh:
@@ -437,8 +451,8 @@ class ForkReplay(SnapshotRecorder):
             self._random.set_states([snapshot.store.read(each, device) for each in snapshot.random])
         else:
             self._random.reseed(self._seed)
-        if self._is_fresh or self._seed is not None:
-            self.snapshots.renew(self._steps, self._solver, self._random)
+        if self._is_fresh or self._seed is not None or self._changed is not None:
+            self.snapshots.renew(self._steps, state, self._solver, self._random)
         self._is_live = True
 
 

@@ -236,3 +236,32 @@ def test_fresh_noise_is_not_that_of_the_start(kind: str, wanted: Any, monkeypatc
     assert len(fresh) == 3
     for noise in fresh:
         assert abs(np.corrcoef(noise, start)[0, 1]) < 4 / np.sqrt(start.size)
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape"),
+    [
+        (None, (1, 3, 8, 8)),
+        (None, (2, 4, 8, 6)),
+        (StateLayout("latents", 4, 8, patch=2), (1, 12, 16)),
+        (StateLayout("latents", 4, 8, patch=2, channels_last=True), (1, 16, 3, 4)),
+        (StateLayout("latents", 4, 8, has_time=True), (1, 4, 1, 6, 8)),
+    ],
+)
+def test_a_state_of_a_frame_has_that_frame(layout: StateLayout | None, shape: tuple[int, ...]) -> None:
+    converter = FrameConverter(layout, (48, 64))
+    one, other = (torch.randn((1, *shape[1:]), generator=torch.Generator().manual_seed(seed)).half() for seed in (1, 2))
+    state, frame = one.expand(shape), converter.frames(other)[0]
+    made = converter.with_frame(state, frame)
+    assert made is not None
+    assert (made.shape, made.dtype) == (state.shape, state.dtype)
+    for each in converter.frames(made):
+        np.testing.assert_array_equal(each, frame)
+
+
+def test_other_pictures_of_a_batch_stay() -> None:
+    state = torch.randn((2, 3, 4, 4), generator=torch.Generator().manual_seed(1))
+    made = FrameConverter().with_frame(state, np.zeros((3, 4, 4), np.float32))
+    assert made is not None
+    assert not made[0].any()
+    assert torch.equal(made[1], state[1])

@@ -468,15 +468,26 @@ def test_after_a_u_turn_nothing_is_known_of_the_steps_before(k: int, sampler: st
     check_same(turned, forked(turned, k, engine))
 
 
-@pytest.mark.parametrize(("kind", "sampler"), [("stable_diffusion", "unipc"), ("stable_diffusion", "euler-a")])
+@pytest.mark.parametrize(
+    ("kind", "sampler"),
+    [
+        ("stable_diffusion", "unipc"), ("stable_diffusion", "euler-a"), ("dit", "ddpm"), ("dit", "ddim"),
+        ("flux", OWN_SAMPLER), ("sd3", OWN_SAMPLER), ("bria", OWN_SAMPLER),
+    ],
+)  # fmt: skip
 def test_u_turns_of_other_models(kind: str, sampler: str, wanted: Any) -> None:
     engine, stop = engine_of(kind), threading.Event()
     whole = finish(engine, wanted(kind, sampler=sampler))
     k, state = parted(whole, 4, Parting.U_TURN, 5)
-    turned = list(fork(whole, k, engine, stop, state=state, parting=Parting.U_TURN))[-1].trajectory
+    other = replace(whole.info.request, seed=5)
+    turned = list(fork(whole, k, engine, stop, other, state=state, parting=Parting.U_TURN))[-1].trajectory
     assert turned.is_complete
     np.testing.assert_array_equal(turned.state(4), state)
     assert "U-turn at step 4" in turned.info.title.facts
+    check_same(turned, forked(turned, 4, engine))
+    check_same(turned, forked(turned, 5, engine))
+    *_, last = make_again(engine, turned.info, stop)
+    check_same(turned, last.trajectory)
 
 
 def test_where_there_can_be_no_u_turn_it_says_why() -> None:
