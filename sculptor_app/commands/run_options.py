@@ -21,6 +21,7 @@ from sculptor_app.commands.terminal import (
 )
 from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.files import is_same_place
+from sculptor_app.core.requests.changes import Change, Place, RunChanges, segments_words, with_settings
 from sculptor_app.core.requests.request import (
     FIRST_GUIDANCE,
     FIRST_SAMPLER,
@@ -41,6 +42,7 @@ from sculptor_app.exports.files import ExportError, OptionError
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.file import OpenedPicture
+    from sculptor_app.core.trajectory.base import RunInfo
     from sculptor_app.diffusion.models.hub.download import Offer
 
 
@@ -333,6 +335,57 @@ def rendered(form: str, material: str | None, seed: int, size_px: int) -> Opened
     material = material or MATERIALS[0]
     picture = render([seed], [FORMS.index(form)], [MATERIALS.index(material)], size_px, may_compile=False)[0]
     return OpenedPicture(picture.numpy(), f"{form} · {material}", (size_px, size_px), ())
+
+
+def add_changes(group: argparse._ArgumentGroup) -> None:
+    """Add what changes along the run."""
+    group.add_argument("--change", action="append", default=[], metavar="PLACE:NAME=VALUE",
+                       help="another form, material, guidance, sampler, prompt or parameter from a place on: "
+                       "8:form=vase after step 8, snr=0.3:guidance=4 or sigma=2:prompt=TEXT from a noise level on; can "
+                       "be repeated")  # fmt: skip
+    group.add_argument("--guidance-between", metavar="PLACE,PLACE",
+                       help="guidance between two places only, 1 outside: 0.02,1.9 are SNRs, and step=5,step=30 "
+                       "steps")  # fmt: skip
+
+
+def changes_of(arguments: argparse.Namespace) -> RunChanges:
+    """What changes along the run as it was typed; `OptionError` or `RequestError` where it cannot be read."""
+    changes = []
+    for text in arguments.change:
+        place, colon, setting = text.partition(":")
+        name, equals, value = setting.partition("=")
+        name = name.strip().replace("-", "_")
+        if not colon or not equals or not name:
+            raise OptionError(f"{text!r} changes nothing.", "Write PLACE:NAME=VALUE, as in 8:form=vase.")
+        change = change_of(name, value.strip())
+        [(name, told)] = change.get("options", change).items()
+        changes.append(Change(Place.parse(place), name, told))
+        with_settings(RunRequest(), {name: told})  # refused here if the value is none for any model
+    places = None
+    if arguments.guidance_between is not None:
+        first, comma, last = arguments.guidance_between.partition(",")
+        if not comma or "," in last:
+            raise OptionError(
+                f"{arguments.guidance_between!r} is not two places.", "Write two, as in 0.02,1.9 or step=5,step=30."
+            )
+        places = Place.parse(first, "snr"), Place.parse(last, "snr")
+    return RunChanges(tuple(changes), places)
+
+
+def check_changes(changes: RunChanges, steps: int) -> None:
+    """Refuse places by steps that no run of so many has, before any time is spent."""
+    from sculptor_app.core.trajectory.levels import UNKNOWN
+
+    by_steps = tuple(each for each in changes.changes if each.place.kind == "step")
+    RunChanges(by_steps).segments(RunRequest(steps=steps), (UNKNOWN,) * (steps + 1))
+
+
+def say_changes_along(info: RunInfo) -> None:
+    """Say on the error stream what changed along the run where something was to."""
+    words = segments_words(info.segments)
+    say(
+        f"Along the run: {words}." if words else "Nothing changed along the run: it had these values already.", stderr()
+    )
 
 
 def change_of(name: str, value: str) -> dict[str, Any]:

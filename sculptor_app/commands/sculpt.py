@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from sculptor_app import folders
 from sculptor_app.commands.run_options import (
+    add_changes,
     add_conditions,
     add_guidance,
     add_labels,
@@ -20,10 +21,13 @@ from sculptor_app.commands.run_options import (
     add_seed,
     add_steps,
     bring_model,
+    changes_of,
+    check_changes,
     check_like,
     check_picture,
     given_picture,
     request_of,
+    say_changes_along,
     with_models_own,
 )
 from sculptor_app.commands.saving import (
@@ -52,6 +56,7 @@ from sculptor_app.commands.terminal import (
 )
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.files import is_file
+from sculptor_app.core.requests.changes import NO_CHANGES, RunChanges
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.texts import plural
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
@@ -94,6 +99,7 @@ SCULPT_EXAMPLES = """examples:
   sculptor-app sculpt --like bust.gif --sampler heun --out heun.gif
   sculptor-app sculpt --form ring --out ring.png
   sculptor-app sculpt --form head --save head.sculpt
+  sculptor-app sculpt --form bust --change 8:form=vase --guidance-between 0.02,1.9 --out both.gif
   sculptor-app sculpt --model FOLDER --guidance 7.5 --prompt "a marble lion" --out lion.gif
 """
 RESCULPT_EXAMPLES = """examples:
@@ -116,7 +122,7 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     add_like(make)
     add_labels(make)
     add_seed(make, "the noise at the start")
-    for add in (add_steps, add_sampler, add_guidance, add_model, add_conditions):
+    for add in (add_steps, add_sampler, add_guidance, add_model, add_conditions, add_changes):
         add(make)
     _add_decoding(_add_output(sculpt))
     sculpt.set_defaults(run=run_sculpt, parser=sculpt)
@@ -185,7 +191,19 @@ def _add_decoding(look: argparse._ArgumentGroup) -> None:
 
 def run_sculpt(arguments: argparse.Namespace) -> int:
     """Run `sculpt`; returns the exit code, and what went wrong is said on the error stream."""
-    return _run(arguments, _checked, _sampled)
+
+    def sampled(request: RunRequest, arguments: argparse.Namespace, interruption: Interruption) -> Sculpted:
+        changes = changes_of(arguments)
+        made = _sampled(request, arguments, interruption, changes=changes)
+        if changes:
+            say_changes_along(made.trajectory.info)
+        return made
+
+    def checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
+        check_changes(changes_of(arguments), arguments.steps)
+        return _checked(arguments)
+
+    return _run(arguments, checked, sampled)
 
 
 def run_resculpt(arguments: argparse.Namespace) -> int:
@@ -296,11 +314,15 @@ class Sculpted:
 
 
 def _sampled(
-    request: RunRequest, arguments: argparse.Namespace, interruption: Interruption, start: Start | None = None
+    request: RunRequest,
+    arguments: argparse.Namespace,
+    interruption: Interruption,
+    start: Start | None = None,
+    changes: RunChanges = NO_CHANGES,
 ) -> Sculpted:
-    """Take all steps, from the noise of the seed or from another start."""
+    """Take all steps, from the noise of the seed or from another start, with settings that may change along them."""
     from sculptor_app.diffusion.sampling.engine import Engine
-    from sculptor_app.diffusion.sampling.sample import sample
+    from sculptor_app.diffusion.studies.changes import sample_with_changes
     from sculptor_app.measures.run_measures import measured
 
     trajectory = measures = None
@@ -308,7 +330,8 @@ def _sampled(
     both = FRAMES[arguments.frames].is_of_guidance or arguments.save is not None
     with ProgressBar("Sculpting", steps, "step") as bar:
         engine = Engine(report=bar.say)
-        for event in measured(sample(engine, request, interruption.event, start=start, watch_guidance=both)):
+        events = sample_with_changes(engine, request, changes, interruption.event, start=start, watch_guidance=both)
+        for event in measured(events):
             if trajectory is None and arguments.scale is not None:  # too large a scale is known before the first step
                 options_of(arguments, event.trajectory)
             if trajectory is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from sculptor_app.core.requests.changes import Segment, changes_told
 from sculptor_app.core.requests.request import Parting, RunRequest
 from sculptor_app.core.texts import plural, steps_text, translate
 from sculptor_app.core.trajectory.latent_map import LatentMap
@@ -87,6 +88,13 @@ class RunInfo:
         return bool(self.model_name) or not self.origin
 
     @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Its stretches with the settings of each, as its forks tell them."""
+        requests = (*(each.request for each in self.forks), self.request)
+        starts = (0, *(each.step for each in self.forks))
+        return tuple(Segment(after, request) for after, request in zip(starts, requests, strict=True))
+
+    @property
     def title(self) -> RunTitle:
         """What it is, what it began with, and what it was made by."""
         request = self.request
@@ -102,7 +110,7 @@ class RunInfo:
         elif self.forks and self.forks[-1].request.steps != request.steps:
             before = self.forks[-1].request.steps
             taken = translate("names", "{0}, then as of {1}").format(steps_text(before), request.steps)
-        forks = [_forked(each, request) for each in self.forks[-1:]]
+        forks = [_forked(self.segments, each) for each in self.forks[-1:]]
         facts = (self.sampler_name, taken, *forks, *model)
         briefly = translate("names", "carved out of {0}").format(self.origin) if self.origin else ""
         return RunTitle(self.conditions, self._beginning, seed, tuple(filter(None, facts)), briefly)
@@ -117,15 +125,18 @@ class RunInfo:
         return translate("names", "carved out of layer {0} of {1}").format(layer, self.origin)
 
 
-def _forked(fork: Fork, request: RunRequest) -> str:
-    """How a run of a request left another one, in words."""
+def _forked(segments: Sequence[Segment], fork: Fork) -> str:
+    """How a run left another one last, in words, and what changed along it."""
     if fork.parting is Parting.U_TURN:
-        said = translate("names", "U-turn at step {0}")
-    elif fork.request == request:
-        said = translate("names", "gone on with at step {0}")
-    else:
-        said = translate("names", "forked at step {0}")
-    return said.format(fork.step)
+        return translate("names", "U-turn at step {0}").format(fork.step)
+    if fork.request == segments[-1].request:
+        return translate("names", "gone on with at step {0}").format(fork.step)
+    told = "" if fork.parting is Parting.NOISED_BACK else changes_told(segments)
+    if not told:
+        return translate("names", "forked at step {0}").format(fork.step)
+    if len(segments) > 2:
+        return told
+    return translate("names", "forked at step {0}: {1}").format(fork.step, told)
 
 
 class Memory(Protocol):
@@ -149,6 +160,10 @@ class SnapshotStore(Memory, Protocol):
     @property
     def budget_bytes(self) -> int:
         """Most bytes in memory."""
+
+    @property
+    def rest(self) -> tuple[Segment, ...]:
+        """The stretches that are still to come, of a run whose settings change along it."""
 
 
 class AnyTrajectory(LevelSequence, ABC):

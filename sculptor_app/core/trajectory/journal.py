@@ -70,6 +70,10 @@ class Journal(SpillFile):
         plain = RunRecord(info, tuple(levels), (), "").plain()
         self._note(_RUN, {"format": _FORMAT, "schema": SCHEMA, "shape": list(shape), **plain})
 
+    def note_settings(self, info: RunInfo, levels: Sequence[NoiseLevel]) -> None:
+        """Write that the run goes on with other settings."""
+        self._note(_RUN, RunRecord(info, tuple(levels), (), "").plain())
+
     def write(self, array: NDArray[Any]) -> int:
         """Write a frame; see the base class."""
         content = array.reshape(-1).data.cast("B")
@@ -336,6 +340,8 @@ def _read(source: Source) -> JournalTrajectory:
             break
         if kind == _RUN and not plain:
             plain = told
+        elif kind == _RUN:
+            plain |= {name: told[name] for name in ("info", "levels")}
         elif kind == _LEVELS:
             plain["levels"] = told["levels"]
         elif kind == _STEP:

@@ -97,6 +97,18 @@ class Trajectory(AnyTrajectory):
         if self._journal is not None:
             self._journal.note_levels(self.levels)
 
+    def go_on_with(self, info: RunInfo, levels: Sequence[NoiseLevel]) -> None:
+        """Go on from the newest state with other settings; what is there stays as it is.
+
+        Args:
+            info: What is told of the run from here on, its forks with what it was up to here.
+            levels: Of the states 0..N as the other settings have them; of those that are here they count no more.
+        """
+        self.info = info
+        self._set_levels((*self.levels[: self.last + 1], *levels[self.last + 1 :]))
+        if self._journal is not None:
+            self._journal.note_settings(info, self.levels)
+
     def append(self, step: Step) -> None:
         """Keep one call of the scheduler; a state counts when the call that completes it is here.
 

@@ -71,6 +71,10 @@ class GuidanceSplitter:
         if isinstance(first, torch.Tensor):
             self._outputs.append(first)
 
+    def forget(self) -> None:
+        """Drop the captured outputs: a step was replayed, and they are no predictions of the next one."""
+        self._outputs.clear()
+
     def split(self, x: torch.Tensor, mixed: torch.Tensor) -> GuidancePredictions:
         """Both predictions for the first picture; the captured outputs are dropped.
 

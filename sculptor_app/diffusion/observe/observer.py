@@ -229,6 +229,8 @@ class BatchObserver:
         replaced = None if hook is None else hook.replace_step(call, real_step)
         if replaced is not None:
             self._clock = None
+            if (splitter := self.options.guidance_splitter) is not None:
+                splitter.forget()
             return replaced
         facts = self._predictions(scheduler, x, output, call)
         result = real_step()
@@ -319,8 +321,7 @@ class BatchObserver:
             facts = {"guess": guesses, "guess_note": ""}
         except NoExactRuleError as reason:
             facts = {"guess": [None] * len(observed_states), "guess_note": reason.args[0]}
-        splitter = self.options.guidance_splitter
-        if splitter is None:
+        if (splitter := self.options.guidance_splitter) is None:
             return facts
         try:
             unconditional, conditional, guidance = splitter.split(x, output)

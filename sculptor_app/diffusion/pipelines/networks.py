@@ -223,8 +223,17 @@ class OutputShapes:
     def zeros(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
         """Zeros in the shape of the network's output; None where that is not known."""
         first = _first_tensor(given, named)
-        shapes = None if first is None else self._known.get((name, tuple(first.shape)))
-        return None if shapes is None or first is None else _zeros(shapes, first.device)
+        if first is None:
+            return None
+        shapes = self._known.get((name, tuple(first.shape))) or self._of_another_batch(name, tuple(first.shape))
+        return None if shapes is None else _zeros(shapes, first.device)
+
+    def _of_another_batch(self, name: str, shape: tuple[int, ...]) -> Any:
+        """The shapes of an output whose batch is another one, as where guidance begins or ends; None if not known."""
+        for (other, given), shapes in self._known.items():
+            if other == name and given[1:] == shape[1:] and _has_batch(shapes, given[0]):
+                return _with_batch(shapes, shape[0])
+        return None
 
 
 @contextlib.contextmanager
@@ -276,6 +285,24 @@ def _shapes_of(output: Any) -> Any:
     if isinstance(output, list | tuple):
         return type(output)(_shapes_of(each) for each in output)
     return output
+
+
+def _has_batch(shapes: Any, count: int) -> bool:
+    """Whether all tensors of an output have as many rows as the batch that it was made of."""
+    if isinstance(shapes, _TensorShape):
+        return shapes.shape[:1] == (count,)
+    if isinstance(shapes, Mapping):
+        return all(_has_batch(each, count) for each in shapes.values())
+    return not isinstance(shapes, list | tuple) or all(_has_batch(each, count) for each in shapes)
+
+
+def _with_batch(shapes: Any, count: int) -> Any:
+    """The same nesting, of a batch of so many."""
+    if isinstance(shapes, _TensorShape):
+        return _TensorShape((count, *shapes.shape[1:]), shapes.dtype)
+    if isinstance(shapes, Mapping):
+        return _mapping_like(shapes, {name: _with_batch(each, count) for name, each in shapes.items()})
+    return type(shapes)(_with_batch(each, count) for each in shapes) if isinstance(shapes, list | tuple) else shapes
 
 
 def _mapping_like(kind: Mapping[Any, Any], entries: dict[Any, Any]) -> Any:

@@ -47,6 +47,7 @@ def sample(
     watch_guidance: bool = False,
     forkable: bool = True,
     journal_folder: Path | None = None,
+    until: int | None = None,
 ) -> Generator[Event, None, None]:
     """Events of a run of a request; the generator ends when the run is complete.
 
@@ -65,6 +66,8 @@ def sample(
         forkable: Keep the snapshots that `fork` needs of every step.
         journal_folder: Where what is recorded is written as it comes, to be read again if the process dies meanwhile;
             None keeps no journal.
+        until: The step after which the run pauses, to be gone on with in another way by `studies.changes`; None goes to
+            its end.
 
     Raises:
         Cancelled: `stop` was set; the trajectory so far stays valid, here and below.
@@ -77,22 +80,32 @@ def sample(
         yield from stream_events(run, TrajectoryWriter(run, None, stop, budget))
         return
     snapshots = RunSnapshots(run.request, start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
-    writer = TrajectoryWriter(run, snapshots, stop, budget)
+    writer = TrajectoryWriter(run, snapshots, stop, budget, until=until)
     yield from stream_events(run, writer, snapshots.output_shapes.recording(run.pipeline))
+
+
+class _Paused(Cancelled):
+    """A run has come to the step after which it pauses."""
 
 
 def stream_events(
     run: PipelineRun, writer: TrajectoryWriter, context: contextlib.AbstractContextManager[object] | None = None
 ) -> Generator[Event, None, None]:
-    """Events of a run in a greenlet; errors are those of `sample`, and `context` is open while the pipeline runs."""
+    """Events of a run in a greenlet; errors are those of `sample`, and `context` is open while the pipeline runs.
+
+    Of a run that pauses the trajectory is left as it is, its journal open.
+    """
 
     def execute() -> None:
         with context or contextlib.nullcontext(), stops_while_preparing(run.pipeline, writer.interrupt):
             run.execute(writer.observer)
 
-    coroutine = GreenletCoroutine(execute)
+    coroutine, has_paused = GreenletCoroutine(execute), False
     try:
         yield from coroutine.items()
+    except _Paused:
+        has_paused = True
+        return
     except (Cancelled, GeneratorExit, KeyboardInterrupt):
         writer.end("cancelled")
         raise
@@ -100,7 +113,8 @@ def stream_events(
         writer.end(f"failed: {error}")
         raise
     finally:
-        writer.finish_journal()
+        if not has_paused:
+            writer.finish_journal()
     writer.check_complete()
 
 
@@ -152,6 +166,7 @@ class TrajectoryWriter:
         on_start: Is given the new trajectory before anybody else sees it.
         join_levels: Is given the levels of the states that the run planned, and returns those of the trajectory, which
             may begin with more or fewer steps than the run takes up to there.
+        until: The step after which the run pauses; None goes to its end.
     """
 
     def __init__(
@@ -162,12 +177,14 @@ class TrajectoryWriter:
         budget: StorageBudget,
         on_start: Callable[[Trajectory], None] = lambda trajectory: None,
         join_levels: Callable[[Sequence[NoiseLevel]], Sequence[NoiseLevel]] = lambda planned: planned,
+        until: int | None = None,
     ) -> None:
         options = run.observer_options
         if snapshots is not None and options.step_hook is None:
             options = replace(options, step_hook=SnapshotRecorder(snapshots, run.random))
         self.observer = Observer(self._start, self._take, self.interrupt, options)
         self._run, self._snapshots, self._stop, self._budget, self._on_start = run, snapshots, stop, budget, on_start
+        self._until = until
         self._trajectory: Trajectory | None = None
         self._join_levels, self._more = join_levels, 0
 
@@ -217,6 +234,8 @@ class TrajectoryWriter:
         self._trajectory.append(step)
         if step.completes:
             self._yield(StepTaken(self._trajectory, step))
+            if step.number == self._until:
+                raise _Paused
 
     def _yield(self, event: Event) -> None:
         self._run.random.leave()

@@ -12,6 +12,7 @@ import torch
 
 from sculptor_app.core.errors import SculptorError, TrajectoryStorageError
 from sculptor_app.core.pictures.start import Start
+from sculptor_app.core.requests.changes import Segment
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
@@ -59,10 +60,16 @@ class StepSnapshot:
 
 
 class RunSnapshots:
-    """Snapshots of one run, append-only. When they cannot be stored any more, the run goes on without them."""
+    """Snapshots of one run, append-only. When they cannot be stored any more, the run goes on without them.
+
+    Attributes:
+        request: what the newest steps were asked for.
+        rest: the stretches that are still to come, of a run whose settings change along it.
+    """
 
     def __init__(self, request: RunRequest, start: Start | None, budget_bytes: int, spill_folder: Path) -> None:
         self.request, self.start, self.budget_bytes = request, start, budget_bytes
+        self.rest: tuple[Segment, ...] = ()
         self.output_shapes = OutputShapes()
         self.store = TensorStore(budget_bytes, spill_folder)
         self._steps: list[StepSnapshot] = []

@@ -22,6 +22,7 @@ import torch
 
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.pictures.start import Start
+from sculptor_app.core.requests.changes import FIXED_OPTIONS
 from sculptor_app.core.requests.request import MAX_STEPS, Parting, RequestError, RunRequest
 from sculptor_app.core.requests.samplers import begins_anywhere, draws_noise
 from sculptor_app.core.texts import steps_text, translate
@@ -40,8 +41,7 @@ from sculptor_app.diffusion.sampling.solver_state import with_strides
 
 Levels = Sequence[NoiseLevel]
 SCHEDULE_FIELDS = ("model",)
-SCHEDULE_OPTIONS = ("height", "width", "size", "image", "mask_image", "strength")
-"""What both runs share: it decides of which pictures they are, and from where on there are steps."""
+"""What both runs share, with FIXED_OPTIONS: it decides of which pictures they are, and where their steps begin."""
 MOST_NUMBERS, MOST_TRIED = 8, 32
 """How many numbers of steps are named with which a fork could go on, and how many are tried for that."""
 
@@ -58,6 +58,7 @@ def fork(
     state: Frame | None = None,
     journal_folder: Path | None = None,
     parting: Parting = Parting.OWN_STATE,
+    until: int | None = None,
 ) -> Generator[Event, None, None]:
     """Events of a run that goes on from state k of another one, as that run did or in another way.
 
@@ -70,7 +71,7 @@ def fork(
             one of its own states must have the noise level of this one; so it is with another number of steps, of
             which those are taken that come after that state. None is the request of the run, which it then repeats to
             the last bit.
-        budget_bytes, spill_folder, watch_guidance, journal_folder: As for `sample`.
+        budget_bytes, spill_folder, watch_guidance, journal_folder, until: As for `sample`.
         state: (C, H, W) float32, to go on from in place of state k, as `parted` makes one; k is 1 or more.
         parting: What that state is, which the new run's record tells. After a U-turn the sampler begins afresh; else
             what it remembers of the steps before stays.
@@ -92,7 +93,7 @@ def fork(
             translate("errors", "Start a new run instead."),
         )
     new = old.request if request is None else request
-    _check(trajectory, k, old.request, new)
+    check_shared(trajectory, k, old.request, new)
     if k:
         old.after(k)  # refused before anything is loaded
     if state is not None:
@@ -115,11 +116,11 @@ def fork(
 
     def begin(made: Trajectory) -> None:
         if is_another:
-            _check_begins(made.info)
+            check_begins(made.info)
         made.share(trajectory, k, state)
 
     run.observer_options = replace(run.observer_options, step_hook=replay)
-    writer = TrajectoryWriter(run, snapshots, stop, budget, on_start=begin, join_levels=join)
+    writer = TrajectoryWriter(run, snapshots, stop, budget, on_start=begin, join_levels=join, until=until)
     yield from stream_events(run, writer, replay.networks())
 
 
@@ -173,7 +174,8 @@ def make_again(
             raise Cancelled
 
 
-def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> None:
+def check_shared(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> None:
+    """Refuse a request that differs in what both runs share, and a step that there is not (`RequestError`)."""
     if not 0 <= k <= trajectory.last:
         raise RequestError(
             translate("errors", "There is no state {0} in this run; choose 0 to {1}.").format(k, trajectory.last)
@@ -185,7 +187,7 @@ def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> 
                     each.name, getattr(old, each.name)
                 )
             )
-    for name in SCHEDULE_OPTIONS:
+    for name in FIXED_OPTIONS:
         if old.option_values.get(name) != new.option_values.get(name):
             raise RequestError(
                 translate("errors", "A fork cannot have another {0}; keep {1!r}.").format(
@@ -245,7 +247,8 @@ def steps_to_go_on_with(trajectory: Trajectory, k: int, engine: Engine) -> list[
     return sorted(found)
 
 
-def _check_begins(info: RunInfo) -> None:
+def check_begins(info: RunInfo) -> None:
+    """Refuse a sampler that needs the steps before (`NotForkable`)."""
     if not begins_anywhere(info.sampler_settings):
         raise NotForkable(
             translate("errors", "{0} needs the steps before, and cannot begin in the middle of a run.").format(
@@ -309,7 +312,7 @@ def drowned_again(trajectory: Trajectory, k: int, seed: int) -> Frame:
             translate("errors", "The run is not finished, so there is no picture to turn back from."),
             translate("errors", "Go on with it first."),
         )
-    _check_begins(trajectory.info)
+    check_begins(trajectory.info)
     if not 1 <= k < trajectory.last:
         raise RequestError(
             translate("errors", "There is no U-turn at step {0}; choose 1 to {1}.").format(k, trajectory.last - 1)
@@ -394,7 +397,7 @@ class ForkReplay(SnapshotRecorder):
     def networks(self) -> contextlib.AbstractContextManager[None]:
         """Context of the pipeline's call: stubs of its networks; without shared steps, hooks on them."""
         shapes = self.snapshots.output_shapes
-        if self._is_live:
+        if self._is_live or not shapes.at_each_step:  # a run of one step alone does not tell which networks step
             return shapes.recording(self._run.pipeline)
         return stubbed_networks(self._run.pipeline, shapes, lambda: self._is_live)
 

@@ -48,6 +48,7 @@ def test_it_is_read_as_a_run_is() -> None:
         "append",
         "end",
         "finish_journal",
+        "go_on_with",
         "plan_again",
         "shrink",
     }
