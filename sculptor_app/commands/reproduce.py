@@ -67,14 +67,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _told(saved: SavedTrajectory, arguments: argparse.Namespace) -> RunInfo:
     """What is told of the saved run and of those that it left, of the model and on the device that are named here."""
-    from sculptor_app.core.trajectory.comparison import with_model
+    from sculptor_app.core.trajectory.comparison import with_copied, with_model
 
     request = saved.info.request
     if request.loras:
         raise OptionError("This run has LoRAs, whose files its file does not hold.", "Choose a run without any.")
     model = arguments.model if arguments.model is not None else request.model
     device = arguments.device if arguments.device != "auto" else request.device
-    return with_model(saved.info, None if model is None else str(model), device)
+    return with_model(with_copied(saved), None if model is None else str(model), device)
 
 
 def _compared(saved: SavedTrajectory, info: RunInfo, interruption: Interruption) -> tuple[Comparison, RunInfo]:

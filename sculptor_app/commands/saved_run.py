@@ -64,6 +64,7 @@ _WORDS = {
     "returned": "states before the pipeline changed them",
     "start_picture": "the picture that it began with",
     "start_noise": "the noise that it was given",
+    "copied": "parts copied from other runs",
 }
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from sculptor_app import __version__
 from sculptor_app.core.texts import translate
-from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.base import AnyTrajectory, Fork
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
@@ -273,7 +273,7 @@ def _header(run: AnyTrajectory, measures: RunMeasures, disclosure: Disclosure) -
         "labels": {name: label for name, label in labels.items() if label is not None},
         "conditions": told_conditions(info, disclosure),
         "options": request.pop("options"),
-        "forks": [{"step": each.step, "seed": each.request.seed, "parting": each.parting.value} for each in info.forks],
+        "forks": [_fork(each) for each in info.forks],
     }
     further = {name: value for name, value in request.items() if name not in _SAID_OTHERWISE}
     of_all = {
@@ -287,6 +287,11 @@ def _header(run: AnyTrajectory, measures: RunMeasures, disclosure: Disclosure) -
     }  # fmt: skip
     said = of_all | (of_a_model | further if info.is_of_a_model else {})
     return {key: value for key, value in said.items() if value not in ("", None) and value != {} and value != []}
+
+
+def _fork(fork: Fork) -> dict[str, Any]:
+    told = {"step": fork.step, "seed": fork.request.seed, "parting": fork.parting.value}
+    return told if fork.painting is None else told | {"painted": str(fork.painting.words)}
 
 
 _SAID_OTHERWISE = ("seed", "steps", "device", "model")

@@ -141,6 +141,7 @@ def _request(run: AnyTrajectory, disclosure: Disclosure) -> dict[str, Any]:
                 "step": each.step,
                 "request": told_request(each.request, info.model_name, disclosure),
                 "parting": each.parting.value,
+                **({} if each.painting is None else {"painting": each.painting.plain()}),
             }
             for each in info.forks
         ],

@@ -37,6 +37,7 @@ from sculptor_app.diffusion.models.verdict import listed as listed
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.start import Start
+    from sculptor_app.core.requests.painting import Painting
     from sculptor_app.core.requests.request import GridRequest
     from sculptor_app.core.trajectory.base import RunInfo
     from sculptor_app.core.trajectory.events import ForkEnded, GridEvent
@@ -162,18 +163,20 @@ class Sampling:
         parting: Parting,
         budget_bytes: int,
         watch_guidance: bool,
+        painting: Painting | None = None,
     ) -> Generator[Event, None, None]:
         """Go on from state k of a run in another way; see `diffusion.studies.fork.fork`.
 
         Args:
             parting: What it goes on from; noise that is laid on is of the request's seed.
+            painting: What was painted, where that is how it parts.
         """
         from sculptor_app.diffusion.studies.fork import fork, parted
 
-        shared, state = parted(trajectory, k, parting, request.seed)
+        shared, state = parted(trajectory, k, parting, request.seed, painting)
         return fork(
             trajectory, shared, engine, stop, request, budget_bytes, watch_guidance=watch_guidance,
-            state=state, journal_folder=folders.journals(), parting=parting,
+            state=state, journal_folder=folders.journals(), parting=parting, painting=painting,
         )  # fmt: skip
 
 

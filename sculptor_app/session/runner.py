@@ -21,6 +21,7 @@ from sculptor_app.session.worker import Job, JobThread, Outcome, Run
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.start import Start
+    from sculptor_app.core.requests.painting import Painting
     from sculptor_app.core.trajectory.base import RunInfo
     from sculptor_app.core.trajectory.levels import NoiseLevel
     from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -241,12 +242,17 @@ class SamplingRunner(QObject):
         return run
 
     def fork(
-        self, trajectory: Trajectory, k: int, request: RunRequest, parting: Parting = Parting.OWN_STATE
+        self,
+        trajectory: Trajectory,
+        k: int,
+        request: RunRequest,
+        parting: Parting = Parting.OWN_STATE,
+        painting: Painting | None = None,
     ) -> SampleRun:
         """Go on from state k of a run in another way; rules and handle are those of `start`.
 
         Args:
-            parting: see `Sampling.fork`.
+            parting, painting: see `Sampling.fork`.
         """
         run = SampleRun(self)
         budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
@@ -257,7 +263,7 @@ class SamplingRunner(QObject):
             return measured(
                 self._sampling.fork(
                     self._made_engine(), trajectory, k, request, stop, parting=parting,
-                    budget_bytes=budget_bytes, watch_guidance=watch_guidance,
+                    budget_bytes=budget_bytes, watch_guidance=watch_guidance, painting=painting,
                 )
             )  # fmt: skip
 

@@ -285,6 +285,7 @@ class Parting(StrEnum):
     OWN_STATE = ""  # the run's own; other settings, or other noise that the sampler draws, lead elsewhere
     NOISED_BACK = "noised back"  # the run's next state with fresh noise on it, back at the level of this one
     U_TURN = "u-turn"  # the run's finished picture, drowned in fresh noise to the level of this one
+    PAINTED = "painted"  # the run's own, with what was painted on it, or on the guess that it goes with
 
 
 @dataclass(frozen=True, slots=True)

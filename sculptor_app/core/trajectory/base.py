@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sculptor_app.core.requests.changes import Segment, changes_told
+from sculptor_app.core.requests.painting import Painting
 from sculptor_app.core.requests.request import Parting, RunRequest
 from sculptor_app.core.texts import plural, steps_text, translate
 from sculptor_app.core.trajectory.latent_map import LatentMap
@@ -30,6 +31,7 @@ class Fork:
     step: int  # the last one that both share, 0 for the noise alone; with another state than the run's if it says so
     request: RunRequest  # what the run up to there was asked for
     parting: Parting = Parting.OWN_STATE
+    painting: Painting | None = None  # what was painted, where that is how it parted
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ def _forked(segments: Sequence[Segment], fork: Fork) -> str:
     """How a run left another one last, in words, and what changed along it."""
     if fork.parting is Parting.U_TURN:
         return translate("names", "U-turn at step {0}").format(fork.step)
+    if fork.parting is Parting.PAINTED:
+        return translate("names", "painted at step {0}").format(fork.step)
     if fork.request == segments[-1].request:
         return translate("names", "gone on with at step {0}").format(fork.step)
     told = "" if fork.parting is Parting.NOISED_BACK else changes_told(segments)
@@ -254,6 +258,10 @@ class AnyTrajectory(LevelSequence, ABC):
     def start_noise(self) -> Frame | None:
         """The noise of unit variance that the run was given in place of its seed's, as `start_picture` otherwise."""
         return None
+
+    def copied(self) -> tuple[Frame, ...]:
+        """What was copied into it from other runs, by hand, of all its forks in their order; (C, H, W) float32 each."""
+        return tuple(frame for each in self.info.forks if each.painting is not None for frame in each.painting.copied)
 
     @abstractmethod
     def step(self, k: int) -> StepSummary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from dataclasses import dataclass, replace
 
@@ -67,7 +68,24 @@ def why_not_repeatable(run: AnyTrajectory) -> str:
         return translate("errors", "This run began with {0}, which is not in its file.").format(info.origin)
     if not info.has_seed:
         return translate("errors", "The file does not say which seed this run began with.")
+    if len(run.copied()) < sum(each.painting.sources for each in info.forks if each.painting is not None):
+        return translate("errors", "Parts of another run were copied into this one, and are not in its file.")
     return ""
+
+
+def with_copied(run: AnyTrajectory) -> RunInfo:
+    """What is told of a run, with what its paintings copied from other runs, as far as that is at hand.
+
+    Raises:
+        TrajectoryFileError: It comes from a file, and is damaged.
+    """
+    frames, forks = iter(run.copied()), []
+    for each in run.info.forks:
+        if each.painting is not None:
+            painting = replace(each.painting, copied=tuple(itertools.islice(frames, each.painting.sources)))
+            each = replace(each, painting=painting)
+        forks.append(each)
+    return replace(run.info, forks=tuple(forks))
 
 
 def with_model(info: RunInfo, model: str | None, device: str) -> RunInfo:
@@ -161,4 +179,6 @@ def _settings_told(info: RunInfo) -> dict[str, str]:
             told[name.replace("_", " ")] = number_text(value) if isinstance(value, float) else str(value)
     for fork in info.forks:
         told[translate("names", "left another run")] = str(fork.step)
+        if fork.painting is not None:
+            told[translate("names", "painted")] = fork.painting.words
     return told if info.is_of_a_model else {name: told[name] for name in list(told)[3:5]}

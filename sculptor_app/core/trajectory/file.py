@@ -3,7 +3,8 @@
 A file is an uncompressed zip of `run.json` and of one array for each kind of frame, in numpy's format NPY 1.0:
 `states.npy` (K + 1, C, H, W) and, where the run has them, `guesses.npy`, `guesses_unconditional.npy`,
 `guesses_conditional.npy` and `returned.npy`; where it began with a picture or was given its noise, also
-`start_picture.npy` and `start_noise.npy` (1, C, H, W), from which it can be made again. So any unzip takes it apart,
+`start_picture.npy` and `start_noise.npy` (1, C, H, W), and where parts of other runs were copied into it by hand
+`copied.npy` (K, C, H, W), from which it can be made again. So any unzip takes it apart,
 and `numpy.load(path)["states"]` is all that another program needs. Safetensors would hold the same bytes, but needs a
 package, and one header before all of the data. `run.json` has the schema's number, `RunRecord`, and of each array its
 dtype, its shape, the numbers of the states or steps that its rows belong to, and the SHA-256 of each row: a frame is
@@ -38,11 +39,12 @@ from sculptor_app.core.trajectory.record import RunRecord
 from sculptor_app.core.trajectory.step import Frame, StepSummary
 
 SUFFIX = ".sculpt"
-SCHEMA = 2
+SCHEMA = 3
 """The newest; it grows when an earlier version would misread what a later one writes. 2: runs that began otherwise than
-with their seed's noise; all others are still written as 1."""
+with their seed's noise. 3: runs that were painted on. All others are still written as 1."""
 _FORMAT = "sculptor run"
 _RECORD = "run.json"
+_COPIED = "copied"
 _READERS: dict[str, Callable[[AnyTrajectory, int], Frame | None]] = {
     "states": lambda run, k: run.state(k),
     "guesses": lambda run, k: run.guess(k),
@@ -51,9 +53,12 @@ _READERS: dict[str, Callable[[AnyTrajectory, int], Frame | None]] = {
     "returned": lambda run, k: run.returned(k),
     "start_picture": lambda run, k: None if k else run.start_picture(),
     "start_noise": lambda run, k: None if k else run.start_noise(),
+    _COPIED: lambda run, k: run.copied()[k] if k < len(run.copied()) else None,
 }
 """The kinds of frames by the names of their arrays."""
-_STARTS = {"start_picture", "start_noise"}
+_STARTS = {"start_picture", "start_noise", _COPIED}
+"""What it can be made again from, and cannot be seen; rows of the last belong to no step."""
+_MOST_COPIED = 256
 _EXACT, _COMPACT = "<f4", "<f2"
 _NPY_HEADER = 128
 _MOST_RECORD = 32 * 2**20
@@ -91,8 +96,7 @@ def write_run(
     run = trajectory.undecoded
     record = RunRecord.of(run, info)
     rows = {
-        name: _rows_of(run, read, len(record.steps)) if with_start or name not in _STARTS else []
-        for name, read in _READERS.items()
+        name: _rows_of(run, name, len(record.steps)) if with_start or name not in _STARTS else [] for name in _READERS
     }
     total, done, parts = sum(map(len, rows.values())), 0, []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -113,13 +117,16 @@ def write_run(
                     if progress is not None:
                         progress(done, total)
             parts.append(part.plain())
-        schema = SCHEMA if any(rows[name] for name in _STARTS) else 1
+        was_painted_on = any(each.painting is not None for each in record.info.forks)
+        schema = SCHEMA if was_painted_on else 2 if any(rows[name] for name in _STARTS) else 1
         told = {"format": _FORMAT, "schema": schema, **record.plain(), "parts": parts}
         archive.writestr(zipfile.ZipInfo(_RECORD), json.dumps(told, allow_nan=False))
 
 
-def _rows_of(run: AnyTrajectory, read: Callable[[AnyTrajectory, int], Frame | None], last: int) -> list[int]:
-    return [k for k in range(last + 1) if read(run, k) is not None]
+def _rows_of(run: AnyTrajectory, name: str, last: int) -> list[int]:
+    if name == _COPIED:
+        return list(range(len(run.copied())))
+    return [k for k in range(last + 1) if _READERS[name](run, k) is not None]
 
 
 def _content(frame: Frame | None, dtype: str, k: int) -> NDArray[Any]:
@@ -182,17 +189,21 @@ class _Part:
         shape, numbers, digests = plain["shape"], plain["numbers"], plain["sha256"]
         if plain["name"] not in _READERS or plain["dtype"] not in (_EXACT, _COMPACT):
             raise ValueError("it has an array of another kind")
-        if not all(isinstance(each, list) for each in (shape, numbers, digests)) or len(numbers) > last + 1:
+        if not all(isinstance(each, list) for each in (shape, numbers, digests)) or (
+            len(numbers) > (_MOST_COPIED if plain["name"] == _COPIED else last + 1)
+        ):
             raise ValueError("it has an array with more rows than steps")
         if not all(type(each) is int and 0 < each <= _MOST_SIDE for each in shape) or len(shape) != 4:
             raise ValueError("it has frames of no size")
         if not len(numbers) == len(digests) == shape[0] or shape[1] * shape[2] * shape[3] > _MOST_VALUES:
             raise ValueError("it has frames of no size")
-        if not all(type(k) is int and 0 <= k <= last for k in numbers) or sorted(set(numbers)) != numbers:
+        most = _MOST_COPIED if plain["name"] == _COPIED else last
+        if not all(type(k) is int and 0 <= k <= most for k in numbers) or sorted(set(numbers)) != numbers:
             raise ValueError("it has frames of steps that it does not have")
         if plain["name"] == "states" and len(numbers) != last + 1:
             raise ValueError("it has not all states")
-        if plain["name"] in _STARTS and (numbers != [0] or plain["dtype"] != _EXACT):
+        rows = list(range(len(numbers))) if plain["name"] == _COPIED else [0]
+        if plain["name"] in _STARTS and (numbers != rows or plain["dtype"] != _EXACT):
             raise ValueError("it has a beginning that is none")
         return cls(plain["name"], plain["dtype"], (shape[1], shape[2], shape[3]), numbers, digests)
 
@@ -262,6 +273,11 @@ class SavedTrajectory(AnyTrajectory):
         """The noise that the run was given; `TrajectoryFileError` if it is damaged."""
         return self._frame("start_noise", 0)
 
+    def copied(self) -> tuple[Frame, ...]:
+        """What was copied into it from other runs; `TrajectoryFileError` if it is damaged."""
+        frames = [self._frame(_COPIED, row) for row in self._rows.get(_COPIED, ())]
+        return tuple(frame for frame in frames if frame is not None)
+
     def step(self, k: int) -> StepSummary:
         """The summary of step k."""
         self._check(k, first=1)
@@ -294,9 +310,9 @@ class SavedTrajectory(AnyTrajectory):
         if len(steps) < len(record.steps):
             ended = translate("errors", "its file is damaged after step {0}").format(last)
             record = replace(record, steps=steps, ended=ended)
-        parts = {name: (replace(part, numbers=[k for k in part.numbers if k <= last]), start)
+        parts = {name: (replace(part, numbers=[k for k in part.numbers if k <= last or name in _STARTS]), start)
                  for name, (part, start) in self._parts.items()}  # fmt: skip
-        lost = {name for name in _STARTS if not self._is_whole(name, 0)}
+        lost = {name for name in _STARTS if not all(self._is_whole(name, row) for row in self._rows.get(name, ()))}
         parts = {name: found for name, found in parts.items() if found[0].numbers and name not in lost}
         return SavedTrajectory(self._source, record, parts, self.schema)
 
@@ -325,7 +341,7 @@ class SavedTrajectory(AnyTrajectory):
         return ()
 
     def _frame(self, name: str, k: int) -> Frame | None:
-        self._check(k, first=0)
+        self._check(0 if name in _STARTS else k, first=0)
         row = self._rows.get(name, {}).get(k)
         if row is None:
             return None

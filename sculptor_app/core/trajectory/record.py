@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sculptor_app.core.requests.painting import Painting
 from sculptor_app.core.requests.request import Parting, RunRequest
 from sculptor_app.core.requests.samplers import draws_noise
 from sculptor_app.core.texts import from_plain, harmless, to_plain
@@ -90,9 +91,7 @@ def _plain_info(info: RunInfo) -> dict[str, Any]:
         "first_step": info.first_step,
         "origin": to_plain(info.origin),
         "note": to_plain(info.note),
-        "forks": [
-            {"step": each.step, "request": each.request.as_dict(), "parting": each.parting.value} for each in info.forks
-        ],
+        "forks": [_plain_fork(each) for each in info.forks],
         "decoder_factor": info.decoder_factor,
         "sampler_settings": _plain_settings(info.sampler_settings),
         "libraries": {str(name): str(version) for name, version in info.libraries.items()},
@@ -118,6 +117,11 @@ def _info(plain: Mapping[str, Any]) -> RunInfo:
     )
 
 
+def _plain_fork(fork: Fork) -> dict[str, Any]:
+    told = {"step": fork.step, "request": fork.request.as_dict(), "parting": fork.parting.value}
+    return told if fork.painting is None else told | {"painting": fork.painting.plain()}
+
+
 def _forks(plain: Sequence[Any], last: RunRequest, settings: Mapping[str, Any]) -> tuple[Fork, ...]:
     """The forks of a run whose own request is the last; in files of before they told it, the parting shows in seeds."""
     steps = [_whole(each["step"], 0, MOST_STATES) for each in plain]
@@ -126,7 +130,9 @@ def _forks(plain: Sequence[Any], last: RunRequest, settings: Mapping[str, Any]) 
     for place, each in enumerate(plain):
         is_noised_back = requests[place].seed != requests[place + 1].seed and not draws_noise(settings)
         inferred = Parting.NOISED_BACK if is_noised_back else Parting.OWN_STATE
-        found.append(Fork(steps[place], requests[place], Parting(each.get("parting", inferred))))
+        parting = Parting(each.get("parting", inferred))
+        painting = Painting.from_plain(each["painting"]) if parting is Parting.PAINTED else None
+        found.append(Fork(steps[place], requests[place], parting, painting))
     return tuple(found)
 
 

@@ -25,6 +25,13 @@ def seed_noise(seed: int, size: int) -> tuple[Frame, torch.Generator]:
     return noise, generator
 
 
+def white_noise(seed: int, shape: tuple[int, int, int]) -> Frame:
+    """Noise of a seed, (C, H, W) float32 of variance 1."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise: Frame = torch.randn(shape, generator=generator, dtype=torch.float32).numpy()
+    return noise
+
+
 def noise_of(recipe: NoiseRecipe, size: int) -> Frame:
     """Noise of a recipe, (3, size, size) float32."""
     noise, _ = seed_noise(recipe.seed, size)

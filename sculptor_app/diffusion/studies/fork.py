@@ -21,8 +21,11 @@ import numpy as np
 import torch
 
 from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.pictures.painting import Ground
+from sculptor_app.core.pictures.painting import painted_state as state_of_painting
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.changes import FIXED_OPTIONS
+from sculptor_app.core.requests.painting import Painting
 from sculptor_app.core.requests.request import MAX_STEPS, Parting, RequestError, RunRequest
 from sculptor_app.core.requests.samplers import begins_anywhere, draws_noise
 from sculptor_app.core.texts import steps_text, translate
@@ -34,6 +37,7 @@ from sculptor_app.diffusion.observe.observer import state_in
 from sculptor_app.diffusion.pipelines.networks import stubbed_networks
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.noise import white_noise
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, sample, stream_events
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder
@@ -58,6 +62,7 @@ def fork(
     state: Frame | None = None,
     journal_folder: Path | None = None,
     parting: Parting = Parting.OWN_STATE,
+    painting: Painting | None = None,
     until: int | None = None,
 ) -> Generator[Event, None, None]:
     """Events of a run that goes on from state k of another one, as that run did or in another way.
@@ -73,8 +78,9 @@ def fork(
             the last bit.
         budget_bytes, spill_folder, watch_guidance, journal_folder, until: As for `sample`.
         state: (C, H, W) float32, to go on from in place of state k, as `parted` makes one; k is 1 or more.
-        parting: What that state is, which the new run's record tells. After a U-turn the sampler begins afresh; else
-            what it remembers of the steps before stays.
+        parting: What that state is, which the new run's record tells. After a U-turn, and where something was painted,
+            the sampler begins afresh, if it can; else what it remembers of the steps before stays.
+        painting: What was painted, where that is how it parts; `state` is None where that changed nothing.
 
     Yields:
         `Started` with a trajectory that has its first k steps already, then a `StepTaken` for every further step.
@@ -103,12 +109,14 @@ def fork(
     began = trajectory.info.forks[0].request if trajectory.info.forks else old.request
     run = PipelineRun(engine, replace(new, seed=began.seed), old.start, watch_guidance, stop)
     new = replace(new, loras=run.request.loras)
-    run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request, parting)))
+    run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request, parting, painting)))
     snapshots = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
     snapshots.share(old, k)
     seed = None if new.seed == old.request.seed else new.seed
     is_another = k > 0 and old.after(k).taken_by != (new.sampler, new.steps)
-    replay = ForkReplay(snapshots, run, trajectory, k, seed, state, parting is Parting.U_TURN or is_another)
+    is_painted = parting is Parting.PAINTED and begins_anywhere(trajectory.info.sampler_settings)
+    is_fresh = state is not None and (parting is Parting.U_TURN or is_painted)
+    replay = ForkReplay(snapshots, run, trajectory, k, seed, state, is_fresh or is_another)
 
     def join(planned: Levels) -> Levels:
         replay.calls = _call_at(trajectory, k, planned, run, engine)
@@ -158,8 +166,10 @@ def make_again(
             events = sample(engine, request, stop, start=start, **options)
         else:
             left = info.forks[number - 1]
-            k, state = parted(made, left.step + (left.parting is Parting.NOISED_BACK), left.parting, request.seed)
-            events = fork(made, k, engine, stop, request, state=state, parting=left.parting, **options)
+            step = left.step + (left.parting is Parting.NOISED_BACK)
+            k, state = parted(made, step, left.parting, request.seed, left.painting)
+            options |= {"state": state, "parting": left.parting, "painting": left.painting}
+            events = fork(made, k, engine, stop, request, **options)
         if is_last:
             yield from events
             return
@@ -277,24 +287,61 @@ def parting_of_noise(trajectory: Trajectory) -> Parting:
     return Parting.OWN_STATE if draws_noise(trajectory.info.sampler_settings) else Parting.NOISED_BACK
 
 
-def parted(trajectory: Trajectory, step: int, parting: Parting, seed: int) -> tuple[int, Frame | None]:
+def parted(
+    trajectory: Trajectory, step: int, parting: Parting, seed: int, painting: Painting | None = None
+) -> tuple[int, Frame | None]:
     """What `fork` is given to part from a run at a step: the k of its own, and the state to go on from.
 
     Args:
         step: the last one before which nothing is changed.
         seed: of the noise that is laid on.
+        painting: what is painted, where that is how it parts.
 
     Raises:
         NotForkable: A run is not whole, or its sampler cannot begin there.
-        RequestError: There is no such step, or a level is not known.
+        RequestError: There is no such step, or a level is not known; nothing is painted, or it cannot be.
     """
     match parting:
         case Parting.NOISED_BACK:
             return step - 1, noised_back(trajectory, step, seed)
         case Parting.U_TURN:
             return step, drowned_again(trajectory, step, seed)
+        case Parting.PAINTED:
+            return step, painted_state(trajectory, step, painting)
         case Parting.OWN_STATE:
             return step, None
+
+
+def check_paintable(trajectory: Trajectory, k: int) -> Ground:
+    """The frames of a step, if a fork can go on from what is painted on them.
+
+    Raises:
+        NotForkable: The state cannot be changed, or the pipeline changes it itself.
+        RequestError: There is no such step, or its level is not known.
+    """
+    ground = Ground.of(trajectory, k)
+    if isinstance(trajectory.snapshots, RunSnapshots):
+        _check_changed(trajectory, k, ground.state)
+    if trajectory.returned(k) is not None:
+        raise NotForkable(
+            translate("errors", "The pipeline lays a picture over the state of step {0} itself.").format(k),
+            translate("errors", "Choose a model that does not."),
+        )
+    return ground
+
+
+def painted_state(trajectory: Trajectory, k: int, painting: Painting | None) -> Frame | None:
+    """State k of a run with a painting on it, or on its guess; None where that is the run's own, bit for bit.
+
+    Raises:
+        NotForkable: As `check_paintable`.
+        RequestError: Nothing is painted, or a stroke cannot be made there.
+    """
+    if painting is None:
+        raise RequestError(translate("errors", "Nothing is painted; give at least one stroke."))
+    ground = check_paintable(trajectory, k)
+    made = state_of_painting(ground, painting, lambda seed: white_noise(seed, trajectory.shape))
+    return None if np.array_equal(made, ground.state) else made
 
 
 def drowned_again(trajectory: Trajectory, k: int, seed: int) -> Frame:
@@ -322,16 +369,9 @@ def drowned_again(trajectory: Trajectory, k: int, seed: int) -> Frame:
         raise RequestError(translate("errors", "The noise levels of this run are not known; choose another sampler."))
     clean = trajectory.state(trajectory.last) / np.float32(end.scale)
     made: Frame = np.asarray(
-        np.float32(level.signal) * clean + np.float32(level.noise) * _white_noise(trajectory, seed), np.float32
+        np.float32(level.signal) * clean + np.float32(level.noise) * white_noise(seed, trajectory.shape), np.float32
     )
     return made
-
-
-def _white_noise(trajectory: Trajectory, seed: int) -> Frame:
-    """Noise of a seed of the shape of a run's states, float32 of variance 1."""
-    generator = torch.Generator("cpu").manual_seed(seed)
-    noise: Frame = torch.randn(trajectory.shape, generator=generator, dtype=torch.float32).numpy()
-    return noise
 
 
 def noised_back(trajectory: Trajectory, k: int, seed: int) -> Frame:
@@ -360,7 +400,7 @@ def noised_back(trajectory: Trajectory, k: int, seed: int) -> Frame:
         raise RequestError(translate("errors", "The noise levels of this run are not known; choose another sampler."))
     share = before.signal / here.signal
     rest = math.sqrt(max(0.0, before.noise**2 - (share * here.noise) ** 2))
-    noise = _white_noise(trajectory, seed)
+    noise = white_noise(seed, trajectory.shape)
     made: Frame = np.asarray(np.float32(share) * trajectory.state(k) + np.float32(rest) * noise, np.float32)
     return made
 

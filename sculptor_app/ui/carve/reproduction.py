@@ -55,14 +55,14 @@ class Reproduction(QObject):
     def start(self) -> None:
         """Begin, with the model that is open unless it was the embedded one's run; or say why it cannot be done."""
         from sculptor_app.core.pictures.start import start_of
-        from sculptor_app.core.trajectory.comparison import why_not_repeatable, with_model
+        from sculptor_app.core.trajectory.comparison import why_not_repeatable, with_copied, with_model
 
         saved = self._shown
         if saved is None:
             return
-        info, model = saved.info, self._controls.model
+        model = self._controls.model
         try:
-            reason, begun_with = why_not_repeatable(saved), start_of(saved)
+            reason, begun_with, info = why_not_repeatable(saved), start_of(saved), with_copied(saved)
         except SculptorError as error:  # the file is damaged there
             self._messages.show_error(error, self.tr("The run cannot be made again ({0}: {1})."))
             return

@@ -22,6 +22,7 @@ from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.start import Start
+    from sculptor_app.core.requests.painting import Painting
     from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.exports.made_with import MadeWith
@@ -116,10 +117,15 @@ class RunControl(QObject):
         return self._begin(lambda: self._runner.make_again(info, begun_with))
 
     def fork(
-        self, trajectory: Trajectory, k: int, request: RunRequest, parting: Parting = Parting.OWN_STATE
+        self,
+        trajectory: Trajectory,
+        k: int,
+        request: RunRequest,
+        parting: Parting = Parting.OWN_STATE,
+        painting: Painting | None = None,
     ) -> SampleRun:
         """Go on from state k of a run in another way: see `SamplingRunner.fork`."""
-        run = self._begin(lambda: self._runner.fork(trajectory, k, request, parting))
+        run = self._begin(lambda: self._runner.fork(trajectory, k, request, parting, painting))
         self._forked_from = trajectory
         return run
 
