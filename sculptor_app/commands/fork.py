@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sculptor_app.commands.painting import add_painting, painting_of, with_copied
 from sculptor_app.commands.run_options import (
     add_conditions,
     add_guidance,
@@ -29,6 +30,7 @@ from sculptor_app.commands.sculpt import add_output, find_map, options_of
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, file_path, say, stderr, whole_number
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.files import is_file
+from sculptor_app.core.requests.painting import Painting
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, Parting, RunRequest
 from sculptor_app.core.requests.samplers import NOISELESS_SAMPLERS
 from sculptor_app.core.trajectory.levels import FIRST_FORK_STEP
@@ -44,6 +46,8 @@ EXAMPLES = """examples:
   sculptor-app fork --form bust --at 12 --then guidance=1 --then form=vase --out three.png
   sculptor-app fork --form head --sampler ddpm --at 20 --noise 5 --count 8 --out sheet.png --numbers energies.csv
   sculptor-app fork --form bust --at 12 --u-turn 1 --count 4 --out turned.png
+  sculptor-app fork --form bust --at 12 --paint "guess #c04030 0.5,0.4 0.6,0.5 radius 0.08" --out painted.png
+  sculptor-app fork --form bust --at 12 --copy-from vase.sculpt --box 0.25,0,0.5,0.5 --out copied.png
   sculptor-app fork --model FOLDER --prompt "a lion" --at 10 --then prompt="a horse" --save-each runs --out both.mp4
 """
 
@@ -79,6 +83,7 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
                        "and those after it, and sculpted again from there")  # fmt: skip
     forks.add_argument("--count", type=whole_number("number of forks", 1, MOST_FORKS), metavar="N",
                        help="how many with other noise, and how many U-turns (1)")  # fmt: skip
+    add_painting(forks)
     files, _ = add_output(parser)
     files.add_argument("--save-each", type=file_path, metavar="FOLDER",
                        help="save the run and each fork there as .sculpt")  # fmt: skip
@@ -93,6 +98,7 @@ class Wanted:
     caption: str
     is_of_noise: bool = False
     is_u_turn: bool = False
+    painting: Painting | None = None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -104,7 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
         wanted = list(_wanted(arguments, request))
         if not wanted:
             raise OptionError(
-                "There is nothing in which a fork would differ.", "Add --then NAME=VALUE, --noise N or --u-turn N."
+                "There is nothing in which a fork would differ.",
+                "Add --then NAME=VALUE, --noise N, --u-turn N or --paint STROKE.",
             )
         if len(wanted) > MOST_FORKS:
             raise OptionError(f"There would be {len(wanted)} forks.", f"Ask for {MOST_FORKS} at most.")
@@ -140,6 +147,8 @@ def run(arguments: argparse.Namespace) -> int:
             whole = _whole(engine, with_models_own(request, arguments), interruption, bar)
         if whole.info.space == "latents" and (arguments.out is not None or arguments.save_each is not None):
             find_map(engine, whole, interruption)
+        if arguments.copy_from is not None:
+            wanted = [_with_copied(each, whole, arguments) for each in wanted]
         runs = [whole, *(_fork(engine, whole, arguments.at, each, interruption) for each in wanted)]
         captions = (f"the run, seed {request.seed}, {whole.info.sampler_name}", *(each.caption for each in wanted))
         if arguments.save_each is not None:
@@ -177,6 +186,15 @@ def _wanted(arguments: argparse.Namespace, request: RunRequest) -> Iterator[Want
     if arguments.u_turn is not None:
         for seed in _seeds(arguments.u_turn, arguments.count or 1, request.seed):
             yield Wanted({"seed": seed}, f"U-turn, noise of seed {seed}", is_u_turn=True)
+    painting = painting_of(arguments)
+    if painting is not None:
+        yield Wanted({}, f"painted, {painting.words}", painting=painting)
+
+
+def _with_copied(wanted: Wanted, whole: Trajectory, arguments: argparse.Namespace) -> Wanted:
+    if wanted.painting is None:
+        return wanted
+    return replace(wanted, painting=with_copied(wanted.painting, whole, arguments.at, arguments.copy_from))
 
 
 def _seeds(first: int, count: int, own: int) -> Iterator[int]:
@@ -208,11 +226,14 @@ def _fork(engine: Engine, whole: Trajectory, at: int, wanted: Wanted, interrupti
     parting = Parting.U_TURN if wanted.is_u_turn else Parting.OWN_STATE
     if wanted.is_of_noise:
         parting = parting_of_noise(whole)
+    if wanted.painting is not None:
+        parting = Parting.PAINTED
     new = replace(request, **change)
-    at, state = parted(whole, at, parting, new.seed)
+    at, state = parted(whole, at, parting, new.seed, wanted.painting)
+    how: dict[str, Any] = {"state": state, "parting": parting, "painting": wanted.painting}
     made: Trajectory | None = None
     with ProgressBar(f"{wanted.caption[:1].upper()}{wanted.caption[1:]}", whole.planned_steps - at, "step") as bar:
-        for event in fork(whole, at, engine, interruption.event, new, state=state, parting=parting):
+        for event in fork(whole, at, engine, interruption.event, new, **how):
             made = event.trajectory
             bar.plan(made.planned_steps - at)
             bar.move_to(made.last - at)

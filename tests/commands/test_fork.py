@@ -70,7 +70,7 @@ def test_a_sampler_that_draws_noise_draws_another(tiny_model: Path, tmp_path: Pa
     [
         (
             ["--at", "3"],
-            "There is nothing in which a fork would differ. Add --then NAME=VALUE, --noise N or --u-turn N.",
+            "a fork would differ. Add --then NAME=VALUE, --noise N, --u-turn N or --paint STROKE.",
         ),
         (["--at", "7", "--then", "guidance=1"], "The step is 7; the run has 6. Choose one that it has."),
         (["--at", "6", "--then", "guidance=1"], "No steps are left at step 6 of 6. Choose an earlier one."),
