@@ -36,6 +36,7 @@ from sculptor_app.diffusion.models.verdict import Report
 from sculptor_app.diffusion.models.verdict import listed as listed
 
 if TYPE_CHECKING:
+    from sculptor_app.core.pictures.painting import Ground
     from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.requests.painting import Painting
     from sculptor_app.core.requests.request import GridRequest
@@ -318,6 +319,20 @@ def model_facts(model: str | None) -> ModelFacts:
     """What a model's folder says of itself, without loading it."""
     facts: ModelFacts = _import_engine().model_facts(model)
     return facts
+
+
+def check_paintable(run: Trajectory, k: int) -> Ground:
+    """The frames of a step, if a fork can go on from what is painted on them; see `diffusion.studies.fork`."""
+    from sculptor_app.diffusion.studies.fork import check_paintable
+
+    return check_paintable(run, k)
+
+
+def white_noise(seed: int, shape: tuple[int, int, int]) -> Frame:
+    """Noise of a seed, as a painted fork has it; see `diffusion.sampling.noise`."""
+    from sculptor_app.diffusion.sampling.noise import white_noise
+
+    return white_noise(seed, shape)
 
 
 def picture_for(model: str | None, picture: Frame) -> Frame | None:

@@ -148,6 +148,11 @@ class ForkMenu(RunAgainMenu):
         session.length_changed.connect(self._judge)
 
     @property
+    def forkable_run(self) -> Trajectory | None:
+        """The run on screen, where it can be forked at the state shown with the model that is open."""
+        return self._run_of if self.can_run else None
+
+    @property
     def _run_of(self) -> Trajectory | None:
         """The run on screen, as it was recorded, where it can be forked at the state shown."""
         shown = self._session.trajectory

@@ -257,6 +257,7 @@ class Stage(QWidget):
         self._arrangement = AUTOMATIC
         self._aspect = 1.0
         self._is_comparing = False
+        self._cover: QWidget | None = None
         self._contrast = DIFFERENCE
         self._smooths = True
         self._colours: list[QColor] = []
@@ -348,9 +349,22 @@ class Stage(QWidget):
     def set_arrangement(self, arrangement: str) -> None:
         """Put one frame large, or all three in a row, or whichever fits better, or show the first one alone."""
         self._arrangement = arrangement
-        for panel in self.panels[1:]:
-            panel.setVisible(arrangement != ALONE)
+        self._show_panels()
         self._place()
+
+    def cover(self, widget: QWidget | None) -> None:
+        """Have something else in the place of the frames, a child of this stage; None shows the frames again."""
+        if self._cover is not None and self._cover is not widget:
+            self._cover.hide()
+        self._cover = widget
+        self._show_panels()
+        self._place()
+        if widget is not None:
+            widget.show()
+
+    def _show_panels(self) -> None:
+        for number, panel in enumerate(self.panels):
+            panel.setVisible(self._cover is None and (number == 0 or self._arrangement != ALONE))
 
     @property
     def smooths(self) -> bool:
@@ -439,6 +453,9 @@ class Stage(QWidget):
         below = MARGIN // 2 + head if head else 0  # where the frames may begin
         panel = self.panels[0]
         overhead = panel.sizeHint().height() - 280  # its size hint is that of a picture of 280 pixels
+        if self._cover is not None:
+            high = self.height() - 2 * MARGIN - line - below
+            self._cover.setGeometry(MARGIN, MARGIN + below, self.width() - 2 * MARGIN, high)
         room = Room(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN - line - below, overhead, GAP, self._aspect)
         is_of_two = self._is_comparing and self._arrangement not in (ALONE, ROW)
         of_two = of_wiped if self._contrast == WIPE else of_compared

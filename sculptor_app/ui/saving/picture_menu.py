@@ -23,6 +23,7 @@ class PictureMenu(QObject):
         explain: opens the glossary at a term.
         full_screen: the action that fills the screen.
         fork: the menu of forks at the step on screen.
+        paint: the action that paints on the step on screen.
         go_to: goes to a state of the run on screen; None while another page is in front.
     """
 
@@ -33,12 +34,13 @@ class PictureMenu(QObject):
         explain: Callable[[str], object],
         full_screen: QAction,
         fork: QMenu,
+        paint: QAction,
         go_to: Callable[[], Callable[[int], object] | None],
         window: QWidget,
     ) -> None:
         super().__init__(window)
         self._files, self._drown, self._explain, self._full_screen = files, drown, explain, full_screen
-        self._fork, self._go_to = fork, go_to
+        self._fork, self._paint, self._go_to = fork, paint, go_to
         self._window = window
 
     def show_for(self, event: QContextMenuEvent) -> bool:
@@ -89,6 +91,7 @@ class PictureMenu(QObject):
             menu.addAction(self.tr("&Open in Carve"), subject.open_run)
         if self._go_to() is not None and not is_plot:
             menu.addMenu(self._fork)
+            menu.addAction(self._paint)
         if image is not None and not is_plot:
             menu.addAction(self.tr("Open in &Drown"), lambda: self._drown(image, subject.name))
         if subject.term:

@@ -17,6 +17,7 @@ from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
 from sculptor_app.ui.carve.comparing import CompareMenu
 from sculptor_app.ui.carve.latent_views import LatentViews
+from sculptor_app.ui.carve.painting import HandCarving
 from sculptor_app.ui.carve.reproduction import Reproduction
 from sculptor_app.ui.carve.run_again_menu import CompareAgainMenu, ForkMenu, RunAgainMenu
 from sculptor_app.ui.carve.run_control import RunControl
@@ -76,6 +77,9 @@ class Menus(QObject):
         self.compare = CompareMenu(panels.session, compare_again, window)
         self.run_again = RunAgainMenu(panels.session, panels.run_control, panels.controls, window)
         self.fork = ForkMenu(panels.session, panels.run_control, panels.controls, window)
+        self.painting = HandCarving(
+            panels.session, views.stage, self.fork, panels.run_control, panels.controls, panels.messages, window
+        )  # fmt: skip
         self.table = ActionTable(self)
         self.actions = self.table.actions
         self._fill("file", [*models.entries(), None, *self._file_entries()])
@@ -91,6 +95,7 @@ class Menus(QObject):
         panels.run_control.busy_changed.connect(self._refresh)
         panels.run_control.judged.connect(self._refresh)
         self.fork.judged.connect(self._refresh)
+        self.painting.changed.connect(self._refresh)
         full_screen.changed.connect(self._refresh)  # left with Esc, too: else F11 would be taken for leaving
         files.disclosure_changed.connect(self._refresh)
         self._refresh()
@@ -214,7 +219,7 @@ class Menus(QObject):
             ),
             Action(
                 "stop", self.tr("S&top after this step"), lambda: self._runs.stop(), ("Esc", "Ctrl+."),
-                lambda: self._runs.is_busy and not self._full_screen.is_on,  # whose Esc leaves it first
+                lambda: self._runs.is_busy and not self._full_screen.is_on and not self.painting.is_on,  # their Esc
             ),
             None,
             Action(
@@ -234,6 +239,11 @@ class Menus(QObject):
                 "fork_here", self.tr("Fork here with the &fields' settings"), self.fork.fork_with_fields,
                 ("Ctrl+Shift+F",), lambda: self._is_carve() and self.fork.can_fork_with_fields,
                 tip=self.tr("A run that shares the steps up to here, and goes on as the fields say."),
+            ),
+            Action(
+                "carve_by_hand", self.tr("Carve by &hand here"), self.painting.start, ("Ctrl+H",),
+                lambda: self._is_carve() and self.painting.can_start and not self._full_screen.is_on,
+                tip=self.tr("Paint on what the model sees at this step, or on its noise, and go on from there."),
             ),
             Action(
                 "decided_when", self.tr("&When was it decided?"), functools.partial(self._show_page, "when"),

@@ -106,9 +106,12 @@ class Workbench(QObject):
             self.menus.help.show_glossary,
             self.menus.actions["full_screen"],
             self.menus.fork,
+            self.menus.actions["carve_by_hand"],
             lambda: panels.session.go_to if self._is_carve_in_front() else None,
             window,
         )
+        self.pages.changed.connect(self.menus.painting.leave)
+        self.full_screen.changed.connect(self.menus.painting.leave)
         self._keys = StepKeys(window)
         screen = window.screen()
         if screen is not None:
