@@ -55,9 +55,11 @@ class LossPlot(Chart):
         self.canvas.dragged.connect(self._asked)
         self.canvas.view.sigResized.connect(self._number_axes)
         self.canvas.setAccessibleName(self.tr("Plot of the loss over the pictures seen"))
-        self.caption.setText(self.tr("mean squared error of the prediction, v · pictures seen"))
+        self.canvas.set_unit(self.tr("pictures seen"))
+        self.canvas.view.sigResized.connect(self._write_caption)
         self.title.set_tip(explained(self.term))
         self.caption.set_tip(explained("v"))
+        self._write_caption()
         self.dress()
         self.set_reports([])
 
@@ -100,6 +102,12 @@ class LossPlot(Chart):
         self._dot.setSize(8)
         self._number_axes()
         self._cursor.update()
+
+    def _write_caption(self) -> None:
+        """What rises; after it what the bottom axis counts, where that has no room below its numbers."""
+        measured = self.tr("upwards: mean squared error of the prediction, v")
+        counted = () if self.canvas.shows_unit else (self.tr("from left to right: pictures seen"),)
+        self.caption.setText(" · ".join((measured, *counted)))
 
     def _fit(self) -> None:
         last = max(10 * FEWEST, float(self._pictures[-1]) if len(self._pictures) else 0.0)
