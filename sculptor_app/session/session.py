@@ -89,6 +89,7 @@ class ShownRun:
     number: int = 0  # in the order in which they came on screen first
     position: int = 0  # the state shown when another run took its place
     parent: int = 0  # number of the run that it is a fork of; 0 for none
+    verdict: str = ""  # of a run that was made again: what came of holding it against the saved one, for people
 
 
 class Session(QObject):
@@ -111,6 +112,7 @@ class Session(QObject):
         runs_before_changed: there are other runs to go back to than before.
         compared_changed: another run, or none, is compared with that on screen, or by another lock.
         measured: what is shown came without measures, and has them now.
+        verdict_changed: more is known of a run: what came of holding it against the one that it was made again from.
     """
 
     trajectory_changed = Signal()
@@ -123,6 +125,7 @@ class Session(QObject):
     runs_before_changed = Signal()
     compared_changed = Signal()
     measured = Signal()
+    verdict_changed = Signal()
 
     def __init__(
         self,
@@ -168,6 +171,11 @@ class Session(QObject):
     def source(self) -> str:
         """Where what is shown was opened from, for people; empty for a run that was made here."""
         return "" if self._run is None else self._run.source
+
+    @property
+    def verdict(self) -> str:
+        """What is said of the run on screen besides its title, for people; empty for nothing."""
+        return "" if self._run is None else self._run.verdict
 
     @property
     def run_before(self) -> ShownRun | None:
@@ -346,6 +354,15 @@ class Session(QObject):
             self._measures = measures
             self.measured.emit()
 
+    def take_verdict(self, trajectory: AnyTrajectory, verdict: str) -> None:
+        """Say of a run that is on screen, or was before it, what came of holding it against the saved one."""
+        if self._run is not None and self._run.trajectory is trajectory:
+            self._run = replace(self._run, verdict=verdict)
+        for place, before in enumerate(self._runs_before):
+            if before.trajectory is trajectory:
+                self._runs_before[place] = replace(before, verdict=verdict)
+        self.verdict_changed.emit()
+
     @Slot()
     def show_run_before(self) -> None:
         """Put the run before this one on screen, where it was left, and this one in its place."""
@@ -370,7 +387,8 @@ class Session(QObject):
         known = [run for run in (*self._runs_before, shown) if run is not None]
         parents = [run.number for run in known if run.trajectory is forked_from]
         parent = there.parent if there is not None else next(iter(parents), 0)
-        self._run = ShownRun(trajectory, measures, source, number, parent=parent)
+        verdict = "" if there is None else there.verdict
+        self._run = ShownRun(trajectory, measures, source, number, parent=parent, verdict=verdict)
         if self._compared is not None and self._compared.trajectory is trajectory:  # the two change places
             self._compared = shown
         if self.into_noise or shown is None:

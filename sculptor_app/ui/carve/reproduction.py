@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.file import SavedTrajectory
+    from sculptor_app.core.trajectory.trajectory import Trajectory
 
 
 class Reproduction(QObject):
@@ -32,6 +34,11 @@ class Reproduction(QObject):
         self._session, self._run_control, self._controls, self._messages = session, run_control, controls, messages
         self._saved: SavedTrajectory | None = None
         self._run: SampleRun | None = None
+        self._stopped: weakref.ref[Trajectory] | None = (
+            None  # what was made before Stop, till what is left is asked for
+        )
+        self._compared: weakref.ref[Trajectory] | None = None  # of which the verdict will be
+        run_control.gone_on.connect(self._go_on)
         self._task = BackgroundTask("comparison", self)
         self._task.produced.connect(self._say)
         self._task.failed.connect(self._fail)
@@ -82,8 +89,23 @@ class Reproduction(QObject):
             return
         self._saved = saved
         told = with_model(info, None if info.request.model is None else model, info.request.device)
-        run = self._run = self._run_control.make_again(told, begun_with)
+        self._follow(self._run_control.make_again(told, begun_with))
+
+    def _follow(self, run: SampleRun) -> None:
+        self._run, self._stopped = run, None
         run.finished.connect(self._compare)
+        run.cancelled.connect(self._wait_for_rest)
+
+    @Slot()
+    def _wait_for_rest(self) -> None:
+        """Who has stopped it may go on with it, and is told then."""
+        made = None if self._run is None else self._run.trajectory
+        self._run, self._stopped = None, None if made is None else weakref.ref(made)
+
+    @Slot(object, object)
+    def _go_on(self, stopped: Trajectory, rest: SampleRun) -> None:
+        if self._saved is not None and self._stopped is not None and self._stopped() is stopped:
+            self._follow(rest)
 
     def shutdown(self) -> None:
         """Give up what is being compared, and wait for the thread."""
@@ -96,6 +118,7 @@ class Reproduction(QObject):
         made = None if run is None else run.trajectory
         if saved is None or made is None:
             return
+        self._compared = weakref.ref(made)
 
         def job(stop: threading.Event) -> Iterator[object]:
             from sculptor_app.core.trajectory.comparison import Comparison, changed_since
@@ -117,15 +140,23 @@ class Reproduction(QObject):
         states = plural(found.states, self.tr("1 state"), self.tr("{0} states")).format(found.states)
         advice = self.tr("Not as it was then: {0}.").format("; ".join(changes)) if changes else ""
         if found.parted is None:
-            same = self.tr("The same as the saved run, bit for bit: {0}.")
+            same, verdict = self.tr("The same as the saved run, bit for bit: {0}."), self.tr("as saved, bit for bit")
             if is_compact:
                 same = self.tr("The same as the saved run, as rounded as its file is: {0}.")
-            self._messages.show_message(same.format(states), advice, is_fault=False)
+                verdict = self.tr("as saved, but for the file's rounding")
+            self._judge(verdict, same.format(states), advice)
             return
         where = self.tr("the noise itself") if found.parted == 0 else self.tr("step {0}").format(found.parted)
         parted = self.tr("Parts from the saved run at {0}: largest difference {1} there, {2} in the end.")
         first, last = (number_text(float(f"{each:.2g}")) for each in (found.difference, found.last_difference))
-        self._messages.show_message(parted.format(where, first, last), advice, is_fault=False)
+        self._judge(self.tr("parts from the saved run at {0}").format(where), parted.format(where, first, last), advice)
+
+    def _judge(self, verdict: str, message: str, advice: str) -> None:
+        """Say what was found at length for a while, and in the run's title in short as long as it is there."""
+        made = None if self._compared is None else self._compared()
+        if made is not None:
+            self._session.take_verdict(made, verdict)
+        self._messages.show_message(message, advice, is_fault=False, passes=True)
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:

@@ -44,6 +44,9 @@ class RunControl(QObject):
     pace_changed = Signal()  # a step has been timed
     model_wanted = Signal(object)  # the model of the run on screen is to be opened, for its settings
     judged = Signal(bool)  # whether the run that the controls describe can be started
+    gone_on = Signal(
+        object, object
+    )  # the trajectory of a run that was stopped, and the `SampleRun` of what it had left
 
     def __init__(
         self, session: Session, runner: SamplingRunner, controls: Controls, panel: RunPanel, messages: MessageBar
@@ -143,7 +146,7 @@ class RunControl(QObject):
         """Take the steps that a stopped run has left: a fork at its last state, with its own settings."""
         run = self._stopped
         if run is not None:
-            self.fork(run, run.last, run.info.request)
+            self.gone_on.emit(run, self.fork(run, run.last, run.info.request))
 
     @Slot()
     def _show_can_go_on(self) -> None:

@@ -167,6 +167,7 @@ class FramePresenter(PlaybackPresenter):
         self._show_film()
         film.step_requested.connect(self._go_to_cell)
         stage.kinds_changed.connect(self.clock.request)
+        session.verdict_changed.connect(self._show_title)
         for panel_index, panel in enumerate(stage.panels):
             panel.set_value_reader(functools.partial(self.value_text, panel_index))
 
@@ -188,10 +189,12 @@ class FramePresenter(PlaybackPresenter):
         self._film.set_spans(self._session.spans)
         self._film.set_fork(_fork_of(trajectory))
 
+    @Slot()
     def _show_title(self) -> None:
-        trajectory = self._session.trajectory
+        trajectory, verdict = self._session.trajectory, self._session.verdict
         if trajectory is not None:
-            self._stage.title.set_parts(texts.run_title(trajectory, self._session.source))
+            title = texts.run_title(trajectory, self._session.source)
+            self._stage.title.set_parts((*title, verdict) if verdict else title)
 
     def _plan_again(self, trajectory: AnyTrajectory) -> None:
         super()._plan_again(trajectory)

@@ -217,6 +217,31 @@ def test_a_saved_run_is_made_again_and_found_the_same(
     assert f"bit for bit: {made.last + 1} states." in window.panels.messages.message
     assert not isinstance(session.trajectory, SavedTrajectory)
     assert not reproduce.isEnabled()
+    assert window.panels.messages._passing.isActive()  # the message passes, and the verdict stays with the run
+    assert window.bench.stage.title.facts.text().endswith(" · as saved, bit for bit")
+    finished.press(Qt.Key.Key_B, modifier=Qt.KeyboardModifier.ControlModifier)
+    assert "as saved" not in window.bench.stage.title.facts.text()
+    finished.press(Qt.Key.Key_B, modifier=Qt.KeyboardModifier.ControlModifier)
+    assert window.bench.stage.title.facts.text().endswith(" · as saved, bit for bit")
+
+
+def test_a_run_that_is_stopped_while_it_is_made_again_and_gone_on_with_has_a_verdict(
+    ready: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready.run(300)
+    window, session, made = ready.window, ready.session, ready.session.trajectory
+    write_sculpt(tmp_path / "kept.sculpt", made)
+    open_by_menu(ready, tmp_path / "kept.sculpt", monkeypatch)
+    window.bench.menus.actions["reproduce"].trigger()
+    ready.wait_for_step(3)
+    ready.click_stop()
+    ready.wait_for_end()
+    assert session.trajectory.last < 300
+    assert window.bench.reproduction._run is None
+    window.panels.run_panel.continuation_requested.emit()
+    ready.qtbot.waitUntil(lambda: "The same as the saved run" in window.panels.messages.message, timeout=RUN_MS)
+    assert "301 states" in window.panels.messages.message
+    assert session.verdict == "as saved, bit for bit"
 
 
 def test_a_run_from_a_picture_is_made_again_out_of_its_file(
