@@ -39,7 +39,7 @@ _THREE = Frames(
     (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS),
 )
 _GUESSES = Frames(
-    translate("names", "Unconditional, conditional and current guess"),
+    translate("names", "Unconditional, conditional, guess"),
     (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),
 )
 _SINGLE = {kind.value: Frames(kind.title, (kind,)) for kind in ANIMATED_KINDS}

@@ -126,6 +126,8 @@ class GifForm(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(9)
         column.addLayout(form)
+        for choice in self.findChildren(ChoiceBox):  # as wide as what can be chosen: a preset may choose the longest
+            choice.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToContents)
         for label in self.findChildren(QLabel):  # as high as their fields: Qt would put them a little higher
             label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.setMinimumWidth(form.sizeHint().width())  # nor does it become narrower with another format

@@ -13,7 +13,15 @@ from PIL import Image
 from PySide6.QtCore import QSettings, Qt, QThread, QTimer
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox, QPushButton
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QInputDialog,
+    QMessageBox,
+    QPushButton,
+    QStyle,
+    QStyleOptionComboBox,
+)
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
@@ -157,6 +165,20 @@ def test_labels_stand_beside_their_fields(qtbot: QtBot, qapp: QApplication, dial
             row = form._every_row if field is form.every else field
             label = form._rows.labelForField(row)
             assert abs(label.geometry().center().y() - field.geometry().center().y()) <= 1, label.text()
+
+
+def test_choices_are_as_wide_as_their_longest_text(qtbot: QtBot, dialog: ExportGifDialog) -> None:
+    for id in ("gif", "mp4", "svg"):
+        dialog.format.choose(id)
+        for box in (dialog.form.preset, dialog.form.layout_choice, dialog.form.frames, dialog.form.picture_size):
+            if not box.isVisible():
+                continue
+            option = QStyleOptionComboBox()
+            box.initStyleOption(option)
+            field = QStyle.SubControl.SC_ComboBoxEditField
+            room = box.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, box).width() - 4
+            texts = [box.itemText(row) for row in range(box.count())]
+            assert [text for text in texts if box.fontMetrics().horizontalAdvance(text) > room] == []
 
 
 def test_a_page_larger_than_its_place_loses_no_line(qtbot: QtBot, dialog: ExportGifDialog) -> None:
