@@ -163,9 +163,10 @@ class RunMeasures:
             rule: what has to stay, and how nearly: a key of `SETTLING_RULES`.
 
         Returns:
-            Four step numbers 1..N; None for a band while the run is not complete, or that holds nothing.
+            Four step numbers 2..N, or 1 for a band that never changed; None while the run is not complete, for a band
+            that holds nothing, and for a run of a single step: it has nothing before it that could have been otherwise.
         """
-        if not self.is_complete:
+        if not self.is_complete or self.planned_steps < 2:
             return (None,) * len(BANDS)
         chosen = SETTLING_RULES[rule]
         if chosen.measure == "content":

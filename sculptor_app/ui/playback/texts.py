@@ -218,6 +218,8 @@ def step_story(trajectory: AnyTrajectory, k: int, settled: Sequence[tuple[str, i
         if trajectory.info.first_step > 1 or trajectory.info.origin:
             return ""
         return translate("StatusText", "The untouched block: noise alone, and the model takes it off step by step.")
+    if k == trajectory.planned_steps == 1:
+        return translate("StatusText", "Done, in a single step. With more of them it is seen what settles when.")
     steps = [translate("StatusText", "{0} at {1}").format(names.band_name(band), step) for band, step in settled]
     if k == trajectory.planned_steps and steps:
         told = translate("StatusText", "Done. Settled: {0}. Drag back to see it.")

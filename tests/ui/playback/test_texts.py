@@ -13,6 +13,7 @@ from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.exports.saved_run import write_sculpt
+from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.ui.playback.texts import (
     StepClock,
     changed_state,
@@ -22,6 +23,7 @@ from sculptor_app.ui.playback.texts import (
     pixel_text,
     progress_text,
     status_line,
+    step_story,
     steps_took_text,
     title_parts,
 )
@@ -137,3 +139,10 @@ def test_a_saved_run_takes_no_memory_and_says_what_it_is_read_from(tmp_path: Pat
     run = open_run(tmp_path / "x.sculpt")
     assert memory_text(run) == f"file of {byte_text((tmp_path / 'x.sculpt').stat().st_size)}"
     assert memory_text(made_run(steps=3)).startswith("trajectory ")
+
+
+def test_a_run_of_a_single_step_is_not_said_to_have_settled_at_it() -> None:
+    run = made_run(steps=1)
+    assert RunMeasures.of(run).settled() == (None,) * 4
+    assert step_story(run, 1, []) == "Done, in a single step. With more of them it is seen what settles when."
+    assert "coarse at 1" in step_story(made_run(steps=2), 2, [("layout", 1)])
