@@ -30,7 +30,7 @@ _FINE = 3  # lines are drawn three times as large and averaged down
 _MOST_DECADES = 8
 _TINT = 0.30
 _DASH = 1.5  # pixels of a unit of dash: a little less than a line is wide, as a chart is small
-_FLOOR_WIDTH, _FLOOR_DASH = 5, (1.7, 3.4)  # thinner than the bands' lines, and with wider gaps than any of them
+_FLOOR_WIDTH, _FLOOR_SHARE = 4, 0.6  # thinner than the bands' lines, and that much of quiet ink on the paper
 _SOURCE_NAMES: dict[Source, str] = {"guess": "current guess", "state": "noisy state"}
 _RING = 4.5 * _FINE  # radius of a ring where a band has settled, on the large paper
 _TOP, _LEFT, _RIGHT, _BOTTOM = 30, 30, 62, 42  # margins around the axes, in pixels
@@ -111,8 +111,8 @@ class EnergyChart:
         parts = ["log10 of power", measures.space, window, steps]
         texts = [DOT.join(parts), " · ".join(parts), " · ".join(parts[:3])]
         if np.isfinite(self._floor).any():
-            dotted = "dotted: noise floor"
-            texts = [" · ".join([*shorter, dotted]) for shorter in (parts, parts[:3], parts[:2], parts[:1])] + texts
+            pale = "pale: noise floor"
+            texts = [" · ".join([*shorter, pale]) for shorter in (parts, parts[:3], parts[:2], parts[:1])] + texts
         if self._marks:
             rings = f"rings: settled by {self._settled_by}"
             texts = [" · ".join([*shorter, rings]) for shorter in (parts, parts[:2], parts[:1])] + [rings] + texts
@@ -142,10 +142,10 @@ class EnergyChart:
         return fine.resize((self.width, self.height), Image.Resampling.BOX)
 
     def _draw_floor(self, draw: ImageDraw.ImageDraw) -> None:
-        """The noise floor, dotted in quiet ink; the margins are cleared of it, as it may leave the axes."""
+        """The noise floor, thin and pale, as dashes are those of bands; the margins are cleared of it, as it may leave the axes."""
         for points in _runs(self._floor):
             places: list[Point] = [(self._x(k) * _FINE, self._y(value) * _FINE) for k, value in points]
-            polyline(draw, places, self._inks.muted, _FLOOR_WIDTH, [_FINE * length for length in _FLOOR_DASH])
+            polyline(draw, places, blend(self._inks.muted, self._inks.paper, _FLOOR_SHARE), _FLOOR_WIDTH, [])
         width, height = self.width * _FINE, self.height * _FINE
         for above, below in ((0, _TOP * _FINE - 1), ((self.height - _BOTTOM) * _FINE + 1, height)):
             draw.rectangle((0, above, width, below), fill=self._inks.paper)

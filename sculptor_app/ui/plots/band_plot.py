@@ -18,10 +18,10 @@ from sculptor_app.ui.plots.chart import (
     EndLabel,
     EndLabels,
     KeptCurve,
-    floor_pen,
     limits,
     log10_or_gap,
     pale_pen,
+    reference_pen,
 )
 from sculptor_app.ui.theme import band_colour, band_pen, theme
 from sculptor_app.ui.widgets.names import band_name, explained
@@ -119,7 +119,7 @@ class BandPlot(Chart):
         self._write_caption()
 
     def set_noise_floor(self, power: np.ndarray | None) -> None:
-        """The power that the noise in each state has, dotted: a band that has come down to it has drowned.
+        """The power that the noise in each state has, thin and pale: a band that has come down to it has drowned.
 
         `power` is (n,) for the states 0..n-1, not yet logarithmic; None for no floor.
         """
@@ -181,7 +181,7 @@ class BandPlot(Chart):
         for key, item, pale in zip(BAND_KEYS, self._curves, self._compared_curves, strict=True):
             item.setPen(band_pen(key, 1.75 * ratio))
             pale.setPen(pale_pen(band_pen(key, 1.5 * ratio)))
-        self._floor_curve.setPen(floor_pen(1.4 * self.canvas.devicePixelRatioF()))
+        self._floor_curve.setPen(reference_pen(ratio))
         self._ends.reserve([band_name(key) for key in BAND_KEYS])
         self._label_ends()
         self._number_axes()
@@ -239,7 +239,13 @@ class BandPlot(Chart):
         self._ends.set_labels(labels)
 
     def _mark(self) -> None:
+        """Dots at the marks, and small ones for curves that are a single point, as those of a run of one step."""
         dots = []
+        for band, key in enumerate(BAND_KEYS):
+            finite = np.flatnonzero(np.isfinite(self._log[:, band]))
+            if finite.size == 1 and self._planned == 1:
+                at, ink = int(finite[0]), band_colour(key)
+                dots.append({"pos": (at, self._log[at, band]), "size": 6, "brush": ink, "pen": ink, "symbol": "o"})
         for key, step in self._marks:
             value = self._log[step, BAND_KEYS.index(key)] if step < len(self._log) else np.nan
             if np.isfinite(value):

@@ -194,9 +194,15 @@ def pale_pen(pen: QPen) -> QPen:
     return pen
 
 
-def floor_pen(width_px: float) -> QPen:
-    """Of the noise floor: dotted, in quiet ink."""
-    pen = QPen(QColor(theme().tokens.muted), width_px, Qt.PenStyle.DotLine)
+def reference_pen(ratio: float) -> QPen:
+    """Of the noise floor, and of what curves are held against: thin, solid and pale, as dashes are those of curves.
+
+    Args:
+        ratio: device pixels for each logical one.
+    """
+    ink = QColor(theme().tokens.muted)
+    ink.setAlphaF(0.6)
+    pen = QPen(ink, ratio)
     pen.setCosmetic(True)
     pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
     return pen

@@ -12,7 +12,7 @@ from sculptor_app.core.texts import decimal_text
 from sculptor_app.core.trajectory.levels import LEAST_CORRELATION, PhaseSpan
 from sculptor_app.measures.likeness import Curve
 from sculptor_app.measures.spectrum import BANDS
-from sculptor_app.ui.plots.chart import PILL_HEIGHT, Chart, Cursor, EndLabel, EndLabels, curve, floor_pen
+from sculptor_app.ui.plots.chart import PILL_HEIGHT, Chart, Cursor, EndLabel, EndLabels, curve, reference_pen
 from sculptor_app.ui.theme import band_colour, band_pen, theme
 from sculptor_app.ui.widgets.names import band_name, explained, label_kind_name
 
@@ -114,12 +114,12 @@ class DecisionPlot(Chart):
         self.canvas.viewport().setCursor(shape)
         if self._are_u_turns:
             told = self.tr(
-                "mean correlation with the run's picture, 1: the same · dotted: {0}, above it counts as kept"
+                "mean correlation with the run's picture, 1: the same · pale line: {0}, above it counts as kept"
             )
-            form = self.tr("dashed: share of the same form")
+            form = self.tr("grey: share of the same form")
         else:
-            told = self.tr("mean correlation of all pairs, 1: the same · dotted: {0}, above it counts as decided")
-            form = self.tr("dashed: pairs of the same form")
+            told = self.tr("mean correlation of all pairs, 1: the same · pale line: {0}, above it counts as decided")
+            form = self.tr("grey: pairs of the same form")
         form = form if "form" in curves else ""
         self.caption.setText(" · ".join(filter(None, [told.format(decimal_text(LEAST_CORRELATION)), form])))
         self._draw()
@@ -153,8 +153,8 @@ class DecisionPlot(Chart):
             ink = QColor(band_colour(band.key))
             ink.setAlphaF(0.16)
             self._fields[band.name].set_ink(ink)
-        self._least.setPen(floor_pen(1.4 * ratio))
-        quiet = QPen(QColor(theme().tokens.muted), 1.25 * ratio, Qt.PenStyle.DashLine)
+        self._least.setPen(reference_pen(ratio))
+        quiet = QPen(QColor(theme().tokens.muted), 1.75 * ratio)
         quiet.setCosmetic(True)
         self._labels_line.setPen(quiet)
         self._ends.reserve([band_name(band.key) for band in BANDS])

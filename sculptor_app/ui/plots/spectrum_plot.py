@@ -19,10 +19,10 @@ from sculptor_app.ui.plots.chart import (
     LegendRow,
     curve,
     end_labels_px,
-    floor_pen,
     limits,
     log10_or_gap,
     pale_pen,
+    reference_pen,
 )
 from sculptor_app.ui.theme import phase_pen, theme
 from sculptor_app.ui.widgets.names import band_name, explained, phase_name
@@ -112,7 +112,7 @@ class SpectrumPlot(Chart):
         Args:
             current: of the current step; None where there is none (state 0 has no guess).
             phase_ends: spectra at the last step of the phases that are over, by phase key.
-            noise_floor: the power of the noise in this step's state, dotted.
+            noise_floor: the power of the noise in this step's state, thin and pale.
             cutoff: the frequency from which on the noise is stronger than the picture; shaded from there.
             compared: of a run that is compared with this one, pale.
         """
@@ -164,7 +164,7 @@ class SpectrumPlot(Chart):
         tokens = theme().tokens
         ratio = self.canvas.devicePixelRatioF()
         self._current_pen = QPen(QColor(tokens.text), 2.4 * ratio)
-        self._floor_pen = floor_pen(1.4 * ratio)
+        self._floor_pen = reference_pen(ratio)
         self._current_pen.setCosmetic(True)
         self._current_pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
         self._current_curve.setPen(self._current_pen)

@@ -206,6 +206,21 @@ def test_bands_differ_in_colour_and_dash(plot: BandPlot) -> None:
     assert len({tuple(pen.dashPattern()) for pen in pens}) == 4
 
 
+def test_the_noise_floor_is_solid_and_pale_as_dashes_are_those_of_bands(plot: BandPlot) -> None:
+    floor, bands = plot._floor_curve.opts["pen"], [curve.opts["pen"] for curve in plot._curves]
+    assert floor.style() == Qt.PenStyle.SolidLine
+    assert floor.color().alphaF() < 0.8
+    assert floor.widthF() < min(pen.widthF() for pen in bands)
+
+
+def test_a_run_of_one_step_is_seen_as_dots(plot: BandPlot) -> None:
+    plot.set_plan((), 1)
+    plot.set_energies(np.array([[np.nan] * 4, [3.0, 1.0, 0.1, 0.01]]), "current guess", "pixels", "Hann window")
+    assert [each["x"] for each in plot._dots.data] == [1.0] * 4
+    plot.set_plan((), 20)
+    assert len(plot._dots.data) == 0
+
+
 def test_dark_repaints_it(plot: BandPlot, qapp: QApplication) -> None:
     show(plot)
     theme.apply(qapp, "dark")
