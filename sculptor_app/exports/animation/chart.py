@@ -142,7 +142,7 @@ class EnergyChart:
         return fine.resize((self.width, self.height), Image.Resampling.BOX)
 
     def _draw_floor(self, draw: ImageDraw.ImageDraw) -> None:
-        """The noise floor, thin and pale, as dashes are those of bands; the margins are cleared of it, as it may leave the axes."""
+        """The noise floor, thin and pale, as dashes are those of bands; where it leaves the axes it is wiped away."""
         for points in _runs(self._floor):
             places: list[Point] = [(self._x(k) * _FINE, self._y(value) * _FINE) for k, value in points]
             polyline(draw, places, blend(self._inks.muted, self._inks.paper, _FLOOR_SHARE), _FLOOR_WIDTH, [])
