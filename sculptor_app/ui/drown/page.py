@@ -132,6 +132,7 @@ class DrownPage(Page):
         film.setContentsMargins(*FILM_MARGINS)
         film.addWidget(self.film)
         self.film_switch = FilmSwitch("drown", self.transport.film_button, self._film_row.setVisible, self)
+        self.film_switch.fitted.connect(self.film.fit_into)
         self.film_switch.restore(self.settings)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

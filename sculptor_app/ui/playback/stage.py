@@ -118,7 +118,7 @@ def of_wiped(room: Room) -> tuple[Rect, Rect, Rect]:
 WORTH = 1.15
 """So much larger two pictures must be for the third one to be smaller."""
 
-SMALLEST_PX = 110
+SMALLEST_PX = 90
 """A frame smaller than this shows too little: three of one size are better then."""
 
 
@@ -141,6 +141,8 @@ def alone(room: Room) -> tuple[Rect]:
 
 MARGIN = 16
 GAP = 16
+LEAST_FOR_REMARK_PX = 440
+"""On a lower stage there is no line about the step: the frames need the room more."""
 AUTOMATIC, LARGE, ROW, ALONE = "automatic", "large", "row", "alone"
 DIFFERENCE, WIPE = "difference", "wipe"
 """How two runs are contrasted."""
@@ -271,6 +273,7 @@ class Stage(QWidget):
             panel.set_picture(None, "", self.empty_text())
         self._explain_notes()
         self.title = StageTitle(self)
+        self._wants_remark = True
         self.remark = ElidedLabel("", self)
         self.remark.fill_place()
         self.remark.setProperty("tone", "muted")
@@ -396,6 +399,11 @@ class Stage(QWidget):
         """Of the keyboard's focus: the first frame; beside the frames there is nothing."""
         return self.panels[0].subject_at(None) if place is None else None
 
+    def set_remark_wanted(self, is_wanted: bool) -> None:
+        """Whether there is a line under the frames, where there is room for it."""
+        self._wants_remark = is_wanted
+        self._place()
+
     def set_remark(self, text: str) -> None:
         """The line under the frames."""
         if text != self.remark.text():
@@ -449,6 +457,7 @@ class Stage(QWidget):
                 panel.set_marker(*_same_place(column, row, of, panel.picture_view.image))
 
     def _place(self) -> None:
+        self.remark.setVisible(self._wants_remark and self.height() >= LEAST_FOR_REMARK_PX)
         line, head = (0 if part.isHidden() else part.sizeHint().height() for part in (self.remark, self.title))
         below = MARGIN // 2 + head if head else 0  # where the frames may begin
         panel = self.panels[0]

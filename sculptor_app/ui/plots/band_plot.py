@@ -99,7 +99,7 @@ class BandPlot(Chart):
         """
         if energies.ndim != 2 or energies.shape[1] != len(BAND_KEYS):
             raise ValueError(f"energies have the shape (states, {len(BAND_KEYS)}); got {energies.shape}")
-        self.title.setText(self.tr("Energy per band of the {0}").format(source))
+        self.set_title(self.tr("Energy per band of the {0}").format(source), self.tr("Energy per band"))
         steps = (self.tr("Layers 1–{0}.") if self.counts_layers else self.tr("Steps 1–{0}.")).format(self._planned)
         self._measured = self.unit_text(space, window), steps
         self._write_caption()

@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
@@ -28,8 +28,10 @@ class Chart(QWidget):
     def __init__(self, parent: QWidget | None, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
         super().__init__(parent)
         self.counts_layers = False  # of noise, instead of the steps that take it away
+        self._titles: tuple[str, ...] = ()
         self.title = ElidedLabel("", self)
         self.title.fill_place()
+        self.title.installEventFilter(self)
         self.title.setFont(fonts.strong())
         self.canvas = Canvas(right_axis, head_px)
         self.caption = ElidedLabel("", self)
@@ -55,15 +57,30 @@ class Chart(QWidget):
         self.canvas.view.sigResized.connect(self._place_empty)
         theme().changed.connect(self.dress)
 
+    def set_title(self, *texts: str) -> None:
+        """Name the plot: by the first of these that has room, the longest first, else by the last one."""
+        self._titles = texts
+        self._fit_title()
+
+    def _fit_title(self) -> None:
+        metrics, width = self.title.fontMetrics(), self.title.width()
+        fitting = (text for text in self._titles if metrics.horizontalAdvance(text) <= width)
+        if self._titles:
+            self.title.setText(next(fitting, self._titles[-1]))
+
     def offer(self, menu: QMenu) -> None:
         """Give the title a button that opens a menu: what can be plotted in its place."""
+        give_menu(self.add_button(self.tr("Curves"), self.tr("What is plotted over the steps")), menu)
+
+    def add_button(self, text: str, tip: str) -> QToolButton:
+        """Put a small button at the end of the title's line."""
         button = QToolButton(self)
-        button.setText(self.tr("Curves"))
-        button.setToolTip(self.tr("What is plotted over the steps"))
+        button.setText(text)
+        button.setToolTip(tip)
         button.setProperty("kind", "small")
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        give_menu(button, menu)
         self._head.addWidget(button)
+        return button
 
     term = ""
     """Key of what it plots in the glossary."""
@@ -128,6 +145,11 @@ class Chart(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(200, 150)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self.title and event.type() == QEvent.Type.Resize:
+            self._fit_title()
+        return False
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.DevicePixelRatioChange:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QActionGroup, QResizeEvent
+from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
-from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.plots.panel_head import GUESS, STATE, PanelHead
 from sculptor_app.ui.theme.tokens import RIGHT_PANEL_PX
-from sculptor_app.ui.widgets.folding import BUTTON_PX, FoldingPanel
-from sculptor_app.ui.widgets.names import display, explained, settled_notes, settled_text
+from sculptor_app.ui.widgets.basics import give_menu
+from sculptor_app.ui.widgets.folding import FoldingPanel
+from sculptor_app.ui.widgets.names import display, settled_notes, settled_text
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
     from collections.abc import Mapping, Sequence
@@ -30,8 +31,6 @@ if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen b
     from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
     from sculptor_app.ui.widgets.frame_clock import FrameClock
 
-GUESS: Source = "guess"
-STATE: Source = "state"
 BANDS, SPECTRUM = "bands", "spectrum"
 ENERGY = "energy"
 """What is plotted over the steps at first; everything else is a kind of `measures.course.COURSES`."""
@@ -43,6 +42,9 @@ ROOMY_WINDOW_PX, ROOMY_PX, NARROW_PX = 1180, RIGHT_PANEL_PX, 336
 
 LEAVES_PX = 560
 """Where it would leave less to the frames, it folds by itself."""
+
+LEAST_FOR_BOTH_PX = 470
+"""In a lower panel one plot is seen at a time: two would have an axis of one number each."""
 
 
 class PlotsPanel(QWidget):
@@ -78,37 +80,18 @@ class PlotsPanel(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(14, 12, 14, 10)
         self._column.setSpacing(8)
-        self._column.addLayout(self._make_choice())
+        self.head = PanelHead(sources, session.into_noise, self)
+        self.head.source_chosen.connect(self.set_source)
+        self._column.addWidget(self.head)
+        self._is_single = False  # one plot is seen at a time
+        self._front = BANDS  # which one then
+        self._turns: list[QToolButton] = []  # buttons that bring the other one to the front
+        self._of_spectrum: QToolButton | None = None  # the choice of its frame, beside its title
+        session.settling_rule_changed.connect(self._mark_again)
         self._waiting = QLabel(self.tr("The plots are on their way…"), self)
         self._waiting.setProperty("tone", "muted")
         self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._column.addWidget(self._waiting, 1)
-
-    def _make_choice(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(0)
-        self.heading = QLabel(self.tr("Frequencies of the") if len(self._sources) > 1 else self.tr("Frequencies"), self)
-        self.heading.setFont(fonts.strong())
-        self.heading.setToolTip(explained("band"))
-        row.addWidget(self.heading)
-        row.addSpacing(8)
-        self._choice = QButtonGroup(self)
-        choices = ((GUESS, self.tr("current guess"), "left"), (STATE, self.tr("noisy state"), "right"))
-        for source, text, side in choices if len(self._sources) > 1 else ():
-            button = QToolButton(self)
-            button.setText(text)
-            button.setCheckable(True)
-            button.setChecked(source == self.source)
-            button.setProperty("segment", side)
-            button.setProperty("source", source)
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            self._choice.addButton(button)
-            row.addWidget(button)
-        row.addStretch(1)
-        row.addSpacing(BUTTON_PX)  # of the button that folds the panel
-        self._choice.buttonClicked.connect(self._source_chosen)
-        self._session.settling_rule_changed.connect(self._mark_again)
-        return row
 
     def load(self) -> None:
         """Import pyqtgraph and put the plots in, once; called when the window or the page has been painted."""
@@ -123,21 +106,53 @@ class PlotsPanel(QWidget):
         self.band_plot, self.spectrum_plot = BandPlot(self), SpectrumPlot(self)
         self.course_plot = CoursePlot(self)
         menu = self._make_course_menu()
-        self.band_plot.offer(menu)
-        self.course_plot.offer(menu)
+        for upper in (self.band_plot, self.course_plot):
+            self._add_turn(upper.add_button(self.tr("Spectrum"), self.tr("Show the spectrum in this place")))
+            upper.offer(menu)
+        if len(self._sources) > 1:
+            self._of_spectrum = self.spectrum_plot.add_button("", self.tr("Which frame's spectrum this is"))
+            give_menu(self._of_spectrum, self.head.menu)
+        over_steps = self.tr("Over the layers") if self._session.into_noise else self.tr("Over the steps")
+        self._add_turn(self.spectrum_plot.add_button(over_steps, self.tr("Show the curves in this place")))
         for plot in (self.band_plot, self.course_plot, self.spectrum_plot):
             plot.counts_layers = self._session.into_noise
         self.spectrum_plot.has_floor = self.source == STATE
         self.spectrum_plot.clear()
         for plot in (self.band_plot, self.course_plot, self.spectrum_plot):
             self._column.addWidget(plot, 1)
-        self.course_plot.hide()
+        self._arrange()
         self.band_plot.step_requested.connect(self.step_requested)
         self.course_plot.step_requested.connect(self.step_requested)
         self._say_why_empty()
         self.loaded.emit()
         if self._session.trajectory is not None:
             self.show_trajectory()
+
+    def _add_turn(self, button: QToolButton) -> None:
+        button.clicked.connect(self._turn)
+        self._turns.append(button)
+
+    @Slot()
+    def _turn(self) -> None:
+        """Bring the other plot to the front."""
+        self._front = SPECTRUM if self._front == BANDS else BANDS
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Show both plots, or the one in front, under a heading that fits what is seen."""
+        if self.band_plot is None or self.course_plot is None or self.spectrum_plot is None:
+            return
+        shows_upper = not self._is_single or self._front == BANDS
+        self.band_plot.setVisible(shows_upper and self.course == ENERGY)
+        self.course_plot.setVisible(shows_upper and self.course != ENERGY)
+        self.spectrum_plot.setVisible(not self._is_single or self._front == SPECTRUM)
+        for button in self._turns:
+            button.setVisible(self._is_single)
+        has_other = shows_upper and self.course != ENERGY
+        self.head.set_of_frequencies(not has_other)
+        if self._of_spectrum is not None:
+            self._of_spectrum.setText(self._name())
+            self._of_spectrum.setVisible(has_other)
 
     def _make_course_menu(self) -> QMenu:
         """The energies and the kinds of COURSES, one of them chosen."""
@@ -167,8 +182,7 @@ class PlotsPanel(QWidget):
             return
         for action in self._courses.actions():
             action.setChecked(action.data() == key)
-        self.band_plot.setVisible(key == ENERGY)
-        self.course_plot.setVisible(key != ENERGY)
+        self._arrange()
         if key != ENERGY:
             self.course_plot.set_kind(COURSES[key])
         self._plot_again()
@@ -232,18 +246,15 @@ class PlotsPanel(QWidget):
         if not self._is_moving:
             self.draw()
 
+    @Slot(str)
     def set_source(self, source: Source) -> None:
         """Plot the guess or the noisy state, of the step that the other views show in the same moment."""
         if self._views is not None:
             self._views.flush()
         self.source = source
-        for button in self._choice.buttons():
-            button.setChecked(button.property("source") == source)
+        self.head.set_source(source)
+        self._arrange()
         self._plot_again()
-
-    @Slot(object)
-    def _source_chosen(self, button: QToolButton) -> None:
-        self.set_source(button.property("source"))
 
     @Slot()
     def _mark_again(self) -> None:
@@ -477,7 +488,7 @@ class PlotsPanel(QWidget):
         return {key: spectrum for key, spectrum in spectra.items() if spectrum is not None}
 
     def _name(self) -> str:
-        return self.tr("current guess") if self.source == GUESS else self.tr("noisy state")
+        return self.head.name(self.source)
 
     def _window(self, measures: RunMeasures) -> str:
         return self.tr("Hann window") if measures.window == "hann" else self.tr("no window")
@@ -492,7 +503,14 @@ class PlotsPanel(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(ROOMY_PX, 560)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_single = self.height() < LEAST_FOR_BOTH_PX
+        if is_single != self._is_single:
+            self._is_single = is_single
+            self._arrange()
+
 
 def plots_fold(content: QWidget, plots: PlotsPanel, title: str, parent: QWidget | None = None) -> FoldingPanel:
     """The panel of the plots at the right of a page, which folds to a rail."""
-    return FoldingPanel(content, (plots.heading,), title, "right", NARROW_PX, LEAVES_PX, parent=parent)
+    return FoldingPanel(content, (plots.head,), title, "right", NARROW_PX, LEAVES_PX, parent=parent)

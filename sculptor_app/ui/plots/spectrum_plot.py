@@ -92,7 +92,7 @@ class SpectrumPlot(Chart):
         """No run: nothing to plot, and axes free to fit the next one."""
         self._range = None
         self._widest = 32.0
-        self.title.setText(self.tr("Spectrum"))
+        self.set_title(self.tr("Spectrum"))
         names = [phase_name(key).lower() for key in PHASE_KEYS]
         floor = [self.tr("noise floor"), self.tr("drowned")] if self.has_floor else []
         self.legend.reserve([self._counted(MAX_STEPS), *names, *floor])
@@ -128,7 +128,8 @@ class SpectrumPlot(Chart):
                 self._draw(item, self._ends.get(key))
         self._fit()
         if not self.is_empty:
-            self.title.setText(self.tr("Spectrum at {0}, and at the end of each phase").format(self._counted(step)))
+            whole = self.tr("Spectrum at {0}, and at the end of each phase").format(self._counted(step))
+            self.set_title(whole, self.tr("Spectrum at {0}").format(self._counted(step)))
         self._update_legend()
 
     def set_labels(self, source: str, space: str, window: str) -> None:

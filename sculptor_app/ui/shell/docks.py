@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from PySide6.QtCore import QByteArray, QObject, QSettings, QSize, Qt, QTimer, Slot
+from PySide6.QtCore import QByteArray, QObject, QSettings, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QAbstractButton, QDockWidget, QHBoxLayout, QLabel, QMainWindow, QToolButton, QWidget
 
 from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_WINDOW_PX
@@ -60,6 +60,8 @@ TITLE_BUTTON_PX = 24
 class DockLayout(QObject):
     """Docks of a window; those at its sides hold panels that fold."""
 
+    film_fitted = Signal(int)  # the filmstrip is to suit a window of this height
+
     def __init__(self, window: QMainWindow, folds: Folds) -> None:
         super().__init__(window)
         self._window, self.folds = window, folds
@@ -97,6 +99,7 @@ class DockLayout(QObject):
         film = self.docks["film"]
         self.film_switch = FilmSwitch("carve", button, self._show_film, self)
         film.toggleViewAction().triggered.connect(self.film_switch.take_wish)
+        self.film_switch.fitted.connect(self.film_fitted)
 
     # Fitting -----------------------------------------------------------------------------------------------------
 

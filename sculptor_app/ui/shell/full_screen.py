@@ -189,14 +189,14 @@ class FullScreen(QWidget):
         stage = self._stage
         if stage is not None:
             self._arrangement = stage.arrangement
-            stage.remark.hide()
+            stage.set_remark_wanted(False)
             stage.title.hide()
         parts[0].setFocus()
 
     def _give_back(self) -> None:
         stage = self._stage
         if stage is not None:
-            stage.remark.show()
+            stage.set_remark_wanted(True)
             stage.title.show()
             stage.set_arrangement(self._arrangement)
         for widget, font in self._fonts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -30,7 +30,7 @@ from sculptor_app.ui.plots.plots_panel import PlotsPanel, plots_fold
 from sculptor_app.ui.shell.docks import DOCK_TAKES_PX, LEAST_LEFT_PX, DockLayout
 from sculptor_app.ui.widgets.bars import BarColumn, MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import CompactStack, ElidedLabel, LayoutBarrier
-from sculptor_app.ui.widgets.filmstrip import FILM_PX
+from sculptor_app.ui.widgets.filmstrip import PICTURE_SIDE, Filmstrip, film_px, picture_side
 from sculptor_app.ui.widgets.folding import FoldingPanel, Folds
 from sculptor_app.ui.widgets.names import explained
 from sculptor_app.ui.widgets.timeline import Timeline
@@ -63,7 +63,7 @@ class Panels(QObject):
         self.film_hint = QLabel(self.tr("Every step leaves a picture here, from the pure noise on."), window)
         self.film_hint.setProperty("tone", "muted")
         self.film_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.film_hint.setFixedHeight(FILM_PX)  # of the filmstrip, so that nothing jumps when it comes
+        self.film_hint.setFixedHeight(film_px(PICTURE_SIDE))  # of the filmstrip, so that nothing jumps when it comes
         self.film_panel = _column(window, (self.film_hint,), FILM_MARGINS)
         self.middle = CompactStack(window)
         self.middle.addWidget(self.welcome)
@@ -87,8 +87,14 @@ class Panels(QObject):
         self.welcome.set_can_start(not self.controls.reason)
         self.welcome.start_requested.connect(self.run_control.start)
 
-    def add_filmstrip(self, film: QWidget) -> None:
+    @Slot(int)
+    def _fit_film_hint(self, window_px: int) -> None:
+        self.film_hint.setFixedHeight(film_px(picture_side(window_px)))
+
+    def add_filmstrip(self, film: Filmstrip) -> None:
         """Put the filmstrip where its hint is; hidden until there is a run."""
+        self.dock_layout.film_fitted.connect(film.fit_into)
+        film.fit_into(self.film_panel.window().height())
         film_layout = self.film_panel.layout()
         assert film_layout is not None
         film_layout.addWidget(film)
@@ -141,6 +147,7 @@ class Panels(QObject):
         film = layout.add("film", self.tr("Filmstrip"), film_panel, bottom)
         timeline = layout.add("timeline", self.tr("Timeline"), LayoutBarrier(scrubber, keeps_height=True), bottom)
         layout.add_film_switch(self.transport.film_button)
+        layout.film_fitted.connect(self._fit_film_hint)
         window.splitDockWidget(film, timeline, Qt.Orientation.Vertical)
         return layout
 

@@ -35,11 +35,13 @@ from sculptor_app.ui.widgets.basics import Subject
 from sculptor_app.ui.widgets.names import phase_name
 from sculptor_app.ui.widgets.picture_source import Source, Thumbnails
 
-PICTURE_SIDE = 64
-CELL_WIDTH = PICTURE_SIDE + 10
+PICTURE_SIDE, LOW_PICTURE_SIDE = 64, 40
+"""Edge of a picture, and in a low window, where the frames need the room more."""
+LOW_WINDOW_PX = 800
+_BESIDE = 10
+CELL_WIDTH = PICTURE_SIDE + _BESIDE
 _TOP = 9
 _NUMBER_HEIGHT = 19
-CELL_HEIGHT = _TOP + PICTURE_SIDE + 4 + _NUMBER_HEIGHT
 _CELLS_KEPT = 256
 """Painted cells that are kept: more than the widest screen shows, 7 MB of them at the usual scale."""
 
@@ -57,6 +59,7 @@ class CellPainter(QStyledItemDelegate):
         super().__init__(parent)
         self._thumbnails = thumbnails
         self._phases = phases
+        self.side = PICTURE_SIDE
         self._painted: OrderedDict[tuple[object, ...], QPixmap] = OrderedDict()  # cells that are nothing but themselves
         self.take_fonts()
         theme().changed.connect(self._painted.clear)
@@ -65,8 +68,13 @@ class CellPainter(QStyledItemDelegate):
         """Look the type scale up once for all cells of a painting: a font for each takes as long as its text."""
         self._small, self._small_strong = fonts.small(), fonts.small_strong()
 
+    @property
+    def cell(self) -> QSize:
+        """Of a picture with its phase, its number, and the air around them."""
+        return QSize(self.side + _BESIDE, _TOP + self.side + 4 + _NUMBER_HEIGHT)
+
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(CELL_WIDTH, CELL_HEIGHT)
+        return self.cell
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -81,16 +89,24 @@ class CellPainter(QStyledItemDelegate):
     def _plain_cell(self, ratio: float, row: int) -> QPixmap:
         """A cell that is neither current nor pointed at, kept: when a state comes, Qt has the whole film painted."""
         is_fork = row == self._phases.fork
-        key = row, ratio, self._phases.phase_key(row), is_fork, self._small.key(), self._thumbnails.generation
+        key = (
+            row,
+            ratio,
+            self.side,
+            self._phases.phase_key(row),
+            is_fork,
+            self._small.key(),
+            self._thumbnails.generation,
+        )
         found = self._painted.get(key)
         if found is not None:
             self._painted.move_to_end(key)
             return found
-        cell = QPixmap(QSize(CELL_WIDTH, CELL_HEIGHT) * ratio)
+        cell = QPixmap(self.cell * ratio)
         cell.setDevicePixelRatio(ratio)
         cell.fill(QColor(theme().tokens.window))
         painter = QPainter(cell)
-        has_picture = self._paint_cell(painter, QRect(0, 0, CELL_WIDTH, CELL_HEIGHT), QStyle.StateFlag.State_None, row)
+        has_picture = self._paint_cell(painter, QRect(QPoint(), self.cell), QStyle.StateFlag.State_None, row)
         painter.end()
         if has_picture:
             self._painted[key] = cell
@@ -100,11 +116,11 @@ class CellPainter(QStyledItemDelegate):
 
     def _paint_cell(self, painter: QPainter, cell: QRect, state: QStyle.StateFlag, row: int) -> bool:
         """Paint a cell; whether there was a picture for it."""
-        picture = QRect(cell.left() + 5, cell.top() + _TOP, PICTURE_SIDE, PICTURE_SIDE)
+        picture = QRect(cell.left() + 5, cell.top() + _TOP, self.side, self.side)
         painter.save()
         self._paint_phase(painter, picture, row)
         if row == self._phases.fork:  # what comes after is the run's own
-            side = QRect(cell.right() - 1, picture.top() - 4, 2, PICTURE_SIDE + 8)
+            side = QRect(cell.right() - 1, picture.top() - 4, 2, self.side + 8)
             painter.fillRect(side, QColor(theme().tokens.text))
         has_picture = self._paint_picture(painter, picture, row)
         current = bool(state & QStyle.StateFlag.State_Selected)
@@ -117,11 +133,11 @@ class CellPainter(QStyledItemDelegate):
     def _paint_phase(self, painter: QPainter, picture: QRect, row: int) -> None:
         key = self._phases.phase_key(row)
         if key is not None:
-            painter.fillRect(picture.left() - 5, picture.top() - _TOP, CELL_WIDTH, 3, phase_colour(key))
+            painter.fillRect(picture.left() - 5, picture.top() - _TOP, self.cell.width(), 3, phase_colour(key))
 
     def _paint_picture(self, painter: QPainter, picture: QRect, row: int) -> bool:
         ratio = painter.device().devicePixelRatio()
-        small = self._thumbnails.get(row, round(PICTURE_SIDE * ratio))
+        small = self._thumbnails.get(row, round(self.side * ratio))
         if small is None:
             painter.fillRect(picture, QColor(theme().tokens.well))
             return False
@@ -161,8 +177,18 @@ class CellPainter(QStyledItemDelegate):
 _Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 _AIR = 5
-FILM_PX = _AIR + CELL_HEIGHT + 12
-"""Height of a filmstrip, with or without pictures."""
+
+
+def picture_side(window_px: int) -> int:
+    """Edge of the film's pictures in a window of this height."""
+    return PICTURE_SIDE if window_px >= LOW_WINDOW_PX else LOW_PICTURE_SIDE
+
+
+def film_px(side: int) -> int:
+    """Height of a filmstrip of pictures with that edge, with or without any."""
+    return _AIR + _TOP + side + 4 + _NUMBER_HEIGHT + 12
+
+
 _LATER_MS = 20
 """Pictures that a painting had no time for come when the next one has not followed by then: while a film is dragged,
 each frame of the display makes its own share of them, and not two."""
@@ -273,7 +299,16 @@ class Filmstrip(QListView):
         # Opaque, so that Qt moves what is painted when the film scrolls, and asks for the new cells alone.
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setViewportMargins(0, _AIR, 0, 0)
-        self.setFixedHeight(FILM_PX)
+        self.setFixedHeight(film_px(PICTURE_SIDE))
+
+    def fit_into(self, window_px: int) -> None:
+        """Take the size that suits a window of this height."""
+        side = picture_side(window_px)
+        if side != self._cells.side:
+            self._cells.side = side
+            self.setFixedHeight(film_px(side))
+            self.scheduleDelayedItemsLayout()
+            self.viewport().update()
 
     # What it shows
 
@@ -359,7 +394,7 @@ class Filmstrip(QListView):
 
     def _paint_owed(self) -> None:
         """Make as many of the pictures that are left as one painting has time for, and paint those cells alone."""
-        owed, side_px = list(self.thumbnails.owed), round(PICTURE_SIDE * self.devicePixelRatio())
+        owed, side_px = list(self.thumbnails.owed), round(self._cells.side * self.devicePixelRatio())
         owed.sort(key=lambda row: (abs(row - self.current), row))
         self.thumbnails.begin_painting()
         for row in owed:
@@ -380,7 +415,8 @@ class Filmstrip(QListView):
         rect = self.visualRect(index)
         bar = self.horizontalScrollBar()
         # One neighbour stays visible at either side, so that it is plain that the film goes on.
-        margin = min(CELL_WIDTH, max(0, (self.viewport().width() - CELL_WIDTH) // 2))
+        width = self._cells.cell.width()
+        margin = min(width, max(0, (self.viewport().width() - width) // 2))
         if rect.left() < margin:
             bar.setValue(bar.value() + rect.left() - margin)
         elif rect.right() > self.viewport().width() - margin:
@@ -397,15 +433,15 @@ class Filmstrip(QListView):
         self.step_requested.emit(current.row())
 
     def sizeHint(self) -> QSize:
-        return QSize(12 * CELL_WIDTH, FILM_PX)
+        return QSize(12 * self._cells.cell.width(), film_px(self._cells.side))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(3 * CELL_WIDTH, FILM_PX)
+        return QSize(3 * self._cells.cell.width(), film_px(self._cells.side))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         self.thumbnails.begin_painting()
         if self._is_visible(self.currentIndex()):  # first of all, whatever there is no time for then
-            self.thumbnails.get(self.current, round(PICTURE_SIDE * self.devicePixelRatio()))
+            self.thumbnails.get(self.current, round(self._cells.side * self.devicePixelRatio()))
         self._cells.take_fonts()
         painter = QPainter(self.viewport())
         painter.fillRect(event.rect(), QColor(theme().tokens.window))
@@ -422,7 +458,7 @@ class Filmstrip(QListView):
         # An upright wheel moves the film sideways.
         delta = event.angleDelta()
         pixels = event.pixelDelta()
-        sideways = pixels.x() or pixels.y() or round((delta.x() or delta.y()) / 120 * CELL_WIDTH)
+        sideways = pixels.x() or pixels.y() or round((delta.x() or delta.y()) / 120 * self._cells.cell.width())
         bar = self.horizontalScrollBar()
         bar.setValue(bar.value() - sideways)
         self._held_by_hand = True

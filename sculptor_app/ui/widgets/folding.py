@@ -252,6 +252,8 @@ class FilmSwitch(QObject):
         show: Shows or hides it.
     """
 
+    fitted = Signal(int)  # into a window of this height
+
     def __init__(self, key: str, button: QAbstractButton, show: Callable[[bool], object], parent: QObject) -> None:
         super().__init__(parent)
         self._key, self._button, self._show = key, button, show
@@ -263,6 +265,7 @@ class FilmSwitch(QObject):
         """Show or hide it in a window of this height."""
         self._height_px = height_px
         is_shown = height_px >= (WISHED_FILM_PX if self.wish else LEAST_FILM_PX) and self.wish is not False
+        self.fitted.emit(height_px)
         self._button.setChecked(is_shown)
         self._show(is_shown)
 

@@ -1,6 +1,7 @@
 """Both plots of a session: built once, nothing left behind, and true words where there is nothing to plot."""
 
 import numpy as np
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -9,7 +10,8 @@ from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.session import Session
 from sculptor_app.ui.plots.band_plot import BandPlot
-from sculptor_app.ui.plots.plots_panel import STATE, PlotsPanel
+from sculptor_app.ui.plots.chart import Chart
+from sculptor_app.ui.plots.plots_panel import ENERGY, STATE, PlotsPanel
 from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
 from tests.helpers.runs import made_run
 from tests.helpers.screen import stale_pixels
@@ -76,3 +78,63 @@ def test_nobody_is_told_to_start_a_run_that_is_on(panel: PlotsPanel) -> None:
     run = made_run(steps=4, taken=0)
     panel._session.show(run, RunMeasures(4, "pixels"))
     assert texts(panel) == ["The first step of the run is on its way…"] * 2
+
+
+def test_a_low_panel_has_one_plot_at_a_time_with_an_axis_that_can_be_read(qtbot: QtBot, panel: PlotsPanel) -> None:
+    panel.load()
+    run = made_run(steps=8)
+    panel._session.show(run, RunMeasures.of(run), running=False)
+    panel.show()
+    qtbot.waitExposed(panel)
+    plots = panel.band_plot, panel.course_plot, panel.spectrum_plot
+    shown = lambda: [plot for plot in plots if plot.isVisible()]  # noqa: E731
+
+    def numbers(plot: Chart) -> int:
+        QApplication.processEvents()
+        return len(plot.canvas.left._numbers)
+
+    panel.resize(400, 560)
+    assert shown() == [panel.band_plot, panel.spectrum_plot]
+    assert not any(button.isVisible() for button in panel._turns)
+    panel.resize(400, 360)
+    assert panel.minimumSizeHint().height() <= 360, "no scroll bars"
+    for turned in (panel.band_plot, panel.spectrum_plot):
+        assert shown() == [turned]
+        assert numbers(turned) >= 3
+        qtbot.mouseClick(next(each for each in panel._turns if each.isVisible()), Qt.MouseButton.LeftButton)
+    assert shown() == [panel.band_plot]
+    panel.set_course("noise")
+    assert shown() == [panel.course_plot]
+    panel.resize(400, 560)
+    assert shown() == [panel.course_plot, panel.spectrum_plot]
+
+
+def test_the_heading_fits_what_is_plotted_below_it(qtbot: QtBot, panel: PlotsPanel) -> None:
+    panel.load()
+    panel.show()
+    qtbot.waitExposed(panel)
+    segments = panel.head._choice.buttons()
+    assert panel.head.heading.text() == "Frequencies of the"
+    assert all(each.isVisible() for each in segments)
+    panel.set_course("noise")
+    assert panel.head.heading.text() == "Curves over the steps"
+    assert not any(each.isVisible() for each in segments)
+    assert panel._of_spectrum.text() == "current guess"
+    panel.head.menu.actions()[1].trigger()  # of the spectrum, whose title has the choice now
+    assert (panel.source, panel._of_spectrum.text()) == (STATE, "noisy state")
+    panel.set_course(ENERGY)
+    assert panel.head.heading.text() == "Frequencies of the"
+    assert [each.isChecked() for each in segments] == [False, True]
+    assert not panel._of_spectrum.isVisible()
+
+
+def test_a_title_without_room_is_a_shorter_one(qtbot: QtBot, panel: PlotsPanel) -> None:
+    panel.load()
+    run = made_run(steps=4)
+    panel._session.show(run, RunMeasures.of(run), running=False)
+    panel.show()
+    qtbot.waitExposed(panel)
+    title = panel.band_plot.title
+    assert title.text() == "Energy per band of the current guess"
+    panel.resize(400, 360)
+    qtbot.waitUntil(lambda: title.text() == "Energy per band")

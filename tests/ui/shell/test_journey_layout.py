@@ -390,6 +390,23 @@ def test_panels_fold_where_there_is_no_room_and_the_frames_keep_theirs(ready: Dr
         assert stage.rect().contains(panel.geometry())
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 720)])
+def test_the_film_leaves_the_guess_a_size_at_which_something_is_seen(ready: Driver, size: tuple[int, int]) -> None:
+    window = ready.window
+    window.resize(*size)
+    ready.run(6)
+    window.panels.transport.film_button.click()
+    film = window.bench.film
+    ready.qtbot.waitUntil(film.isVisible)
+    QApplication.processEvents()
+    assert window.bench.stage.panels[0].picture_view.width() >= 300
+    assert film.visualRect(film.model().index(1, 0)).width() < 60
+    window.resize(1440, 900)
+    QApplication.processEvents()
+    assert film.visualRect(film.model().index(1, 0)).width() > 70
+    assert window.bench.stage.remark.isVisible()
+
+
 def test_a_person_decides_what_is_folded_as_long_as_there_is_room(ready: Driver) -> None:
     layout = ready.window.panels.dock_layout
     block, plots = layout.docks["block"].widget(), layout.docks["plots"].widget()
