@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
                     kept = f"Interrupted; what was measured is in {path}, and the same command goes on from there."
                     raise Cancelled(kept) from None
         asked = [each for each in results if each.seed in seeds and (arguments.closer or each.step in at)]
-        say("\n".join(_table(curves_of(asked), u_turn)), stdout())
+        say("\n".join(_table(curves_of(asked), u_turn, request.asked_labels)), stdout())
 
     return run_checked(check, work)
 
@@ -160,12 +160,21 @@ def _measured(
     whole.close()
 
 
-def _table(curves: dict[str, Curve], u_turn: bool) -> Iterator[str]:
-    """Means over the seeds for each step, with the standard error, and by when each was decided, or stays."""
+def _table(curves: dict[str, Curve], u_turn: bool, asked: Collection[str]) -> Iterator[str]:
+    """Means over the seeds for each step, with the standard error, and by when each was decided, or stays.
+
+    Args:
+        asked: labels that all runs were asked for; of these nothing was left to be decided.
+    """
+    yield "Mean correlation with the run's picture" if u_turn else "Mean correlation of all pairs of forks"
+    yield "(of labels the share that are the same), ± standard error:"
     yield f"{'step':>5}  " + "  ".join(f"{name:>14}" for name in curves)
     for k in sorted({step for curve in curves.values() for step in curve.steps}):
         yield f"{k:>5}  " + "  ".join(f"{_cell(curve, k):>14}" for curve in curves.values())
     for name, curve in curves.items():
+        if name in asked:
+            yield f"{name}: asked for, and so decided before the first step"
+            continue
         by, after = curve.decided_by()
         if u_turn:
             when = "from none of these steps on" if by is None else f"from step {by} on"

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from sculptor_app.cli import main
+from sculptor_app.commands.decide import _table
 from sculptor_app.diffusion.studies import decisions
-from sculptor_app.measures.likeness import Decision
+from sculptor_app.measures.likeness import Curve, Decision
 
 
 def decided(model: Path, *arguments: object) -> int:
@@ -29,6 +30,8 @@ def test_forks_are_more_alike_the_later_they_part(
     shown = capsys.readouterr().out
     assert "±" in shown  # of two seeds there is an error
     assert "coarse: alike to 0.95 " in shown
+    assert "Mean correlation of all pairs of forks" in shown
+    assert "± standard error" in shown
 
 
 def test_u_turns_keep_more_the_less_deep_they_go(
@@ -168,3 +171,12 @@ def test_a_file_of_something_else_is_left_alone(
     assert decided(tiny_model, "--at", "2", "--json", path) == 2
     assert "holds something else" in capsys.readouterr().err
     assert path.read_text() == "[1]"
+
+
+def test_of_labels_that_were_asked_for_nothing_is_left_to_be_decided() -> None:
+    curves = {"coarse": Curve((0, 4), (0.3, 0.98), (0.1, 0.01)), "form": Curve((0, 4), (1.0, 1.0), (0.0, 0.0))}
+    asked, free = ("\n".join(_table(curves, False, labels)) for labels in (("form",), ()))
+    assert "form: asked for, and so decided before the first step" in asked
+    assert "form: alike" not in asked
+    assert "form: alike to 0.95 by step 0" in free
+    assert "coarse: alike to 0.95 by step 4, not yet at 0" in asked

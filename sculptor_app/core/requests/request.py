@@ -155,6 +155,11 @@ class RunRequest:
         """The options by name."""
         return dict(self.options)
 
+    @property
+    def asked_labels(self) -> tuple[str, ...]:
+        """Which kinds of label the model is not left to choose: "form", "material"."""
+        return tuple(kind for kind, label in (("form", self.form), ("material", self.material)) if label is not None)
+
     def as_dict(self) -> dict[str, Any]:
         """The settings by name, as they travel in exported files; they make the same request again.
 

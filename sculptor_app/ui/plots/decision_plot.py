@@ -121,7 +121,8 @@ class DecisionPlot(Chart):
             told = self.tr("mean correlation of all pairs, 1: the same · pale line: {0}, above it counts as decided")
             form = self.tr("grey: pairs of the same form")
         form = form if "form" in curves else ""
-        self.caption.setText(" · ".join(filter(None, [told.format(decimal_text(LEAST_CORRELATION)), form])))
+        shaded = self.tr("shaded: ± standard error")
+        self.caption.setText(" · ".join(filter(None, [told.format(decimal_text(LEAST_CORRELATION)), shaded, form])))
         self._draw()
         self._number_axes()
 
@@ -136,7 +137,7 @@ class DecisionPlot(Chart):
             return ""
         step = min(steps, key=lambda each: abs(each - x))
         where = self.tr("U-turns at step {0}") if self._are_u_turns else self.tr("forks at step {0}")
-        lines = [where.format(step) if step else self.tr("other noise altogether")]
+        lines = [where.format(step) if step else self.tr("other noise altogether"), self._figures]
         for name, each in self._curves.items():
             if step in each.steps:
                 place = each.steps.index(step)
@@ -144,6 +145,13 @@ class DecisionPlot(Chart):
                 shown = f"{each.means[place]:.2f}" + (f" ± {error:.2f}" if np.isfinite(error) else "")
                 lines.append(f"{self._name(name)} {shown}")
         return "\n".join(lines)
+
+    @property
+    def _figures(self) -> str:
+        """What the figures are."""
+        if self._are_u_turns:
+            return self.tr("mean correlation with the run's picture ± standard error")
+        return self.tr("mean correlation of all pairs ± standard error")
 
     def dress(self) -> None:
         super().dress()

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.exports.decisions import DecisionSet
-    from sculptor_app.measures.likeness import Decision
+    from sculptor_app.measures.likeness import Curve, Decision
     from sculptor_app.ui.plots.decision_plot import DecisionPlot
 
 FORKS_ASKED, U_TURNS_ASKED = "forks", "u-turns"
@@ -425,6 +425,9 @@ class WhenPage(Page):
     def _story(self) -> str:
         if self._waits_for_run:
             return self.tr("The run itself is carved first…")
+        if self.is_busy:
+            first = self.tr("The first U-turn is on its way…")
+            return first if self.asks_for_u_turns else self.tr("The first fork is on its way…")
         if reason := self._why_not():
             return reason
         if self.session.trajectory is None:
@@ -433,6 +436,14 @@ class WhenPage(Page):
             return self.tr("Start drowns this run's picture to its steps, sculpts it again, and shows what stays.")
         return self.tr("Start forks this run at its steps, and shows what the forks share.")
 
+    def _curves(self) -> dict[str, Curve]:
+        """What is known of the run on screen; of labels that it was asked for all pictures have the same."""
+        run, study = self.session.trajectory, self.study
+        if run is None or study is None:
+            return {}
+        asked = run.info.request.asked_labels
+        return {name: curve for name, curve in study.curves.items() if name not in asked}
+
     @Slot()
     def _render(self) -> None:
         run, study = self.session.trajectory, self.study
@@ -440,7 +451,7 @@ class WhenPage(Page):
         u_turn = self.asks_for_u_turns
         if self.plot is not None:
             self.plot.set_u_turns(u_turn)
-            self.plot.set_curves({} if study is None else study.curves)
+            self.plot.set_curves(self._curves())
         is_growing = study is not None and study is self._growing
         said = "" if study is None else study.answer(is_growing)
         self.answer.setText(said or (self.tr("What stays?") if u_turn else self.tr("When was it decided?")))
@@ -448,7 +459,8 @@ class WhenPage(Page):
         self.timeline.set_mark_word(self.tr("stays from:") if u_turn else self.tr("decided:"))
         if run is not None:
             marks = [] if study is None else study.marks(is_growing)
-            self.timeline.set_settled(marks, mark_text(u_turn))
+            bounds = {} if study is None else dict.fromkeys(study.bounds, mark_text(u_turn, is_bound=True))
+            self.timeline.set_settled(marks, mark_text(u_turn), bounds=bounds)
         self._show_state()
         self.show_step()
         self.status_changed.emit()

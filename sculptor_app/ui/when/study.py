@@ -106,6 +106,12 @@ class Study:
                 found.append((key, by))
         return found
 
+    @property
+    def bounds(self) -> set[str]:
+        """Keys of the bands whose answer is known to be that step or one before: nothing between was measured."""
+        found = [(key, *curve.decided_by()) for key, curve in self._band_curves()]
+        return {key for key, by, after in found if by is not None and not _is_exact(by, after)}
+
     def about(self, run: AnyTrajectory, step: int, is_here: bool) -> str:
         """What the forks that part at a step share, and what they do not.
 
@@ -159,10 +165,22 @@ def hint_text(u_turn: bool) -> str:
     )
 
 
-def mark_text(u_turn: bool) -> str:
-    """What a mark on the timeline means, with "{0}" for the band."""
-    if u_turn:
+def mark_text(u_turn: bool, is_bound: bool = False) -> str:
+    """What a mark on the timeline means, with "{0}" for the band.
+
+    Args:
+        is_bound: nothing was measured between that step and one at which it was not so yet.
+    """
+    if u_turn and is_bound:
+        said = translate(
+            "When", "{{0}} stays from here on at the latest: U-turns are alike to the picture to {0}. No step shortly "
+            "before was looked at.")  # fmt: skip
+    elif u_turn:
         said = translate("When", "{{0}} stays from here on: U-turns are alike to the picture to {0}.")
+    elif is_bound:
+        said = translate(
+            "When", "{{0}} was decided by here at the latest: forks from here on are alike to {0}. No step shortly "
+            "before was looked at.")  # fmt: skip
     else:
         said = translate(
             "When",

@@ -85,6 +85,7 @@ class Timeline(QSlider):
         self._marks: tuple[tuple[str, int], ...] = ()
         self._mark_text = self._mark_word = self._summary = ""
         self._mark_notes: dict[str, str] = {}
+        self._mark_bounds: dict[str, str] = {}
         self._start_text = self.tr("the untouched block")
         self._empty_text = self.tr("The phases of the run come here.")
         self._counts_layers = False
@@ -144,6 +145,7 @@ class Timeline(QSlider):
         text: str = "",
         summary: str = "",
         notes: Mapping[str, str] | None = None,
+        bounds: Mapping[str, str] | None = None,
     ) -> None:
         """The measured marks: pairs of a band's key and the step from which it stayed settled.
 
@@ -151,7 +153,9 @@ class Timeline(QSlider):
             text: what a mark means, with "{0}" for the band.
             summary: what they say together, a line for the tooltip of every step.
             notes: what is to be known about a band's mark besides, by the band's key.
+            bounds: what a mark means that is known to be there or before, with "{0}", by the key of its band.
         """
+        self._mark_bounds = dict(bounds or {})
         self._marks, self._summary, self._mark_text = tuple(marks), summary, text or self.tr("{0} settled here")
         self._mark_notes = dict(notes or {})
         self._dress()
@@ -225,7 +229,7 @@ class Timeline(QSlider):
             lines += self._level_lines(step)
         for band, at in self._marks:
             if at == step:
-                text = self._mark_text.format(band_name(band).capitalize())
+                text = self._mark_bounds.get(band, self._mark_text).format(band_name(band).capitalize())
                 lines += [text, *filter(None, [self._mark_notes.get(band)])]
         if self._fork == step:
             lines.append(self.tr("Here it left the run that it shares these steps with"))
@@ -307,7 +311,7 @@ class Timeline(QSlider):
         if self._marks:
             below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
             word = self._mark_word or (self.tr("drowned:") if self._counts_layers else self.tr("settled:"))
-            timeline_paint.paint_marks(painter, axis, self._marks, below, word)
+            timeline_paint.paint_marks(painter, axis, self._marks, below, word, self._mark_bounds)
 
     def _describe(self) -> None:
         self.setAccessibleDescription(self.describe(self.value()).replace("\n", ", "))

@@ -4,7 +4,7 @@ Every state 0..N has a cell of equal width, so the cursor of step k stands in th
 phase alone, also at a border between two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -285,10 +285,15 @@ class Mark:
         return "".join(self.parts)
 
 
-def placed_marks(axis: Axis, marks: Sequence[tuple[str, int]], left: float, right: float) -> list[Mark]:
+def placed_marks(
+    axis: Axis, marks: Sequence[tuple[str, int]], left: float, right: float, bounds: Collection[str] = ()
+) -> list[Mark]:
     """One mark for each step, rising, with its text: named, in figures alone, or none, as far as there is room.
 
     Texts stand as near to their marks as their neighbours let them, in the same order, in [left, right].
+
+    Args:
+        bounds: bands of which no more is known than that it was by that step: "≤ 4".
     """
     steps: dict[int, list[str]] = {}
     for band, step in marks:
@@ -297,7 +302,8 @@ def placed_marks(axis: Axis, marks: Sequence[tuple[str, int]], left: float, righ
     metrics = QFontMetricsF(fonts.small())
     centres = [axis.centre(step) for step, _ in ordered]
     for is_named in (True, False):
-        parts = [_mark_parts(bands, step) if is_named else (str(step),) for step, bands in ordered]
+        parts = [_mark_parts(bands, step, bounds) if is_named else (_step_text(bands, step, bounds),)
+                 for step, bands in ordered]  # fmt: skip
         widths = [sum(metrics.horizontalAdvance(part) for part in each) for each in parts]
         places = spread(centres, widths, left, right, 12)
         if places is not None:
@@ -306,21 +312,33 @@ def placed_marks(axis: Axis, marks: Sequence[tuple[str, int]], left: float, righ
     return [Mark(step, tuple(bands), ()) for step, bands in ordered]
 
 
-def _mark_parts(bands: Sequence[str], step: int) -> tuple[str, ...]:
-    names = [band_name(band) for band in bands]
-    return *(f"{name}, " for name in names[:-1]), f"{names[-1]} {step}"
+def _step_text(bands: Sequence[str], step: int, bounds: Collection[str]) -> str:
+    return f"≤ {step}" if all(band in bounds for band in bands) else f"{step}"
 
 
-def paint_marks(painter: QPainter, axis: Axis, marks: Sequence[tuple[str, int]], room: QRectF, word: str = "") -> None:
+def _mark_parts(bands: Sequence[str], step: int, bounds: Collection[str]) -> tuple[str, ...]:
+    """The step stands once where it is as well known of all bands, else after each."""
+    steps = [_step_text((band,), step, bounds) for band in bands]
+    told = [f"{band_name(band)} {at}" for band, at in zip(bands, steps, strict=True)]
+    if len(set(steps)) == 1:
+        told = [*(band_name(band) for band in bands[:-1]), told[-1]]
+    return *(f"{each}, " for each in told[:-1]), told[-1]
+
+
+def paint_marks(
+    painter: QPainter, axis: Axis, marks: Sequence[tuple[str, int]], room: QRectF, word: str = "",
+    bounds: Collection[str] = (),
+) -> None:  # fmt: skip
     """Triangles at the steps from which bands stayed settled, their names below; a line leads to one that is aside.
 
     Args:
         word: what they mean, before the first of them, where there is room.
+        bounds: as for `placed_marks`.
     """
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(fonts.small())
     metrics = QFontMetricsF(fonts.small())
-    placed = placed_marks(axis, marks, room.left(), room.right())
+    placed = placed_marks(axis, marks, room.left(), room.right(), bounds)
     if word and placed and placed[0].parts and placed[0].left > room.left() + metrics.horizontalAdvance(word) + 10:
         painter.setPen(QColor(theme().tokens.muted))
         box = QRectF(room.left(), _MARK_TEXT_TOP, placed[0].left - room.left(), room.bottom() - _MARK_TEXT_TOP)

@@ -15,10 +15,13 @@ from sculptor_app.core.trajectory.base import Fork
 from sculptor_app.diffusion.studies import decisions
 from sculptor_app.exports.decisions import DecisionSet, read_decisions, write_decisions
 from sculptor_app.exports.files import OptionError
+from sculptor_app.measures import likeness
 from sculptor_app.measures.likeness import Decision
 from sculptor_app.session import engine as access
 from sculptor_app.ui.when.page import WhenPage
 from sculptor_app.ui.when.study import image_of
+from sculptor_app.ui.widgets import timeline_paint
+from sculptor_app.ui.widgets.timeline_paint import Axis
 from tests.helpers.runs import made_run
 from tests.helpers.window import RUN_MS, Driver
 
@@ -195,6 +198,7 @@ def test_it_finds_the_steps_at_which_something_was_decided(asker: Asker, monkeyp
     said = "Decided by step: coarse 3 · medium 3 · fine 6 · finest after 7"
     assert page.answer.text() == f"{said} · layout and pose are coarse"
     assert page.timeline._marks == (("layout", 3), ("structure", 3), ("detail", 6))
+    assert page.timeline._mark_bounds == {}  # each is known to the step
     page.session.go_to(5)
     page.presenter.clock.flush()
     assert page.about.text().endswith("decided by then: coarse, medium · still open: fine, finest")
@@ -349,6 +353,47 @@ def test_u_turns_of_the_run_s_picture_are_another_question(asker: Asker, tmp_pat
     assert opened.info.forks[-1].step == 7
     assert "U-turn at step 7" in driver.window.windowTitle()
     assert image_of(opened.state(8) / opened.levels[8].scale, opened) == picture
+
+
+def test_marks_that_were_not_looked_at_closer_are_said_to_be_bounds(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted decisions between measured steps, at which the measuring stops."""
+    monkeypatch.setattr(
+        decisions, "decision_of", lambda seed, step, *_: Decision(seed, step, {"coarse": 0.99 if step >= 3 else 0.2})
+    )
+    monkeypatch.setattr(likeness, "usual_steps", lambda *_: (2, 5, 7))
+    page = asker.page
+    page.closer.setChecked(False)
+    asker.ask()
+    assert page.timeline._marks == (("layout", 5),)
+    assert page.timeline.describe(5).count("at the latest") == 1
+    axis = Axis(0, 600, 8)
+    drawn = timeline_paint.placed_marks(axis, page.timeline._marks, 0, 600, page.timeline._mark_bounds)
+    assert [mark.text for mark in drawn] == ["coarse ≤ 5"]
+
+
+def test_what_start_would_do_is_not_said_any_more_once_it_was_pressed(asker: Asker) -> None:
+    page = asker.page
+    assert page.about.text().startswith("Start forks this run")
+    asker.start()
+    assert page.about.text() == "The first fork is on its way…"
+    asker.driver.qtbot.waitUntil(lambda: page.study is not None and bool(page.study.pictures), timeout=RUN_MS)
+    page.presenter.clock.flush()
+    assert page.about.text().startswith(("These forks", "Other noise", "The nearest"))
+
+
+def test_labels_that_were_asked_for_have_no_curve(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        decisions, "decision_of", lambda seed, step, *_: Decision(seed, step, {"coarse": 0.5, "form": 1.0})
+    )
+    page, run = asker.page, asker.driver.session.trajectory
+    assert run.info.request.asked_labels == ("form", "material")
+    asker.ask()
+    assert "form" in page.study.curves
+    assert list(page.plot._curves) == ["coarse"]
+    assert "form" not in page.plot.caption.text()
+    assert "± standard error" in page.plot.tooltip_at(3)
 
 
 def test_without_figures_nothing_is_offered_to_be_saved(asker: Asker) -> None:

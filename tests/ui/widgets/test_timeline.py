@@ -259,6 +259,15 @@ def test_marks_of_one_step_are_one_in_order(qapp: QApplication) -> None:
     assert [mark.text for mark in timeline_paint.placed_marks(axis, MARKS, 0, 20)] == ["", "", ""]
 
 
+def test_marks_that_are_bounds_say_so(qapp: QApplication) -> None:
+    placed = lambda right, *bounds: [  # noqa: E731
+        mark.text for mark in timeline_paint.placed_marks(Axis(1, 1020, 50), MARKS, 0, right, bounds)
+    ]
+    assert placed(1020, "layout", "structure", "polish") == ["coarse, medium ≤ 1", "fine 2", "finest ≤ 30"]
+    assert placed(1020, "structure")[0] == "coarse 1, medium ≤ 1"
+    assert placed(140, "layout", "structure") == ["≤ 1", "2", "30"]
+
+
 def test_a_line_leads_to_a_label_that_is_aside(line: Timeline) -> None:
     """Between the triangles and the texts nothing else is painted."""
     y = int(timeline_paint.MARKS_TOP) + 7
