@@ -27,7 +27,7 @@ from sculptor_app.core.trajectory.levels import matching_state
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.session import Session
 from sculptor_app.ui.playback.presenter import PlaybackPresenter
-from sculptor_app.ui.playback.texts import pixel_text
+from sculptor_app.ui.playback.texts import level_text, pixel_text
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.why import cell_paint
 from sculptor_app.ui.why.cell_layout import CellLayout, GridSpace, cell_layout, enlarged_layout
@@ -209,6 +209,14 @@ class CellGrid(QWidget):
         """The description of a cell: its labels and its noise."""
         return cell_paint.cell_description(self._arrangement, cell)
 
+    def step_text(self, cell: int) -> str:
+        """Which step of its own run a cell shows, and at what SNR; empty where it is the one on the scrubber."""
+        if self.lock == "step":
+            return ""
+        run, step = self._runs[cell], self._shown_of(cell)[0]
+        shown = self.tr("step {0} of {1}").format(step, run.planned_steps)
+        return " · ".join(filter(None, (shown, level_text(run.levels[step]))))
+
     def run_grid(self, lead: int) -> RunGrid | None:
         """The runs with their captions, for files; None where they are not there yet.
 
@@ -221,7 +229,7 @@ class CellGrid(QWidget):
         if not self._runs or len(self._runs) != len(shown.cells):
             return None
         titles = shown.column_titles, shown.row_titles
-        return RunGrid(self._runs, shown.cells, shown.captions, shown.columns, *titles, lead, self._lock)
+        return RunGrid(self._runs, shown.cells, shown.captions, shown.columns, *titles, lead, self.lock)
 
     def subject_at(self, place: QPoint | None) -> Subject | None:
         """The picture of a cell, for a context menu; of the large one for the keyboard."""
@@ -238,16 +246,16 @@ class CellGrid(QWidget):
         """State and kind of the frame that is shown of a cell: the newest of those that have not come so far."""
         run, lead = self._runs[cell], self._runs[self._lead]
         step = min(self._step, run.last)
-        if run is not lead and self._lock != "step":
+        if run is not lead and self.lock != "step":
             key = cell, self._step, run.last
             if key not in self._matched:
                 k = min(self._step, lead.planned_steps)
-                self._matched[key] = matching_state(lead.levels, k, run.levels, run.last, self._lock)
+                self._matched[key] = matching_state(lead.levels, k, run.levels, run.last, self.lock)
             step = self._matched[key]
         return step, FrameKind.NOISY_STATE if step == 0 else self._kind
 
     @property
-    def _lock(self) -> str:
+    def lock(self) -> str:
         """Which states go together, of `LOCKS`: those of one number where all runs have as many steps."""
         return "step" if len({run.planned_steps for run in self._runs}) < 2 else "snr"
 
@@ -273,7 +281,8 @@ class CellGrid(QWidget):
         point = self._pointer
         text = "" if point is None else self.pixel_text(point)
         if point is not None and text:
-            text = f"{self.describe(self.cell_at(point))} · {text}"
+            cell = self.cell_at(point)
+            text = " · ".join(filter(None, (self.describe(cell), self.step_text(cell), text)))
         self.pixel_hovered.emit(text)
 
     def _shifted(self, rect: tuple[float, float, float, float]) -> QRectF:
@@ -432,7 +441,8 @@ class CellGrid(QWidget):
             self._invalidate()
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             cell = self.cell_at(QPointF(event.pos()))
-            lines = (self.describe(cell), self.pixel_text(QPointF(event.pos()))) if cell >= 0 else ()
+            own = self.step_text(cell) if 0 <= cell < len(self._runs) else ""
+            lines = (self.describe(cell), own, self.pixel_text(QPointF(event.pos()))) if cell >= 0 else ()
             QToolTip.showText(event.globalPos(), "\n".join(filter(None, lines)), self)
             return True
         return super().event(event)
@@ -446,6 +456,12 @@ class GridPresenter(PlaybackPresenter):
     def __init__(self, session: Session, grid: CellGrid, timeline: Timeline, transport: TransportBar) -> None:
         super().__init__(session, timeline, transport, grid)
         self._grid = grid
+
+    def caption(self, trajectory: AnyTrajectory, step: int) -> str:
+        own = super().caption(trajectory, step)
+        if self._grid.lock == "step":
+            return own
+        return self.tr("{0} · runs of {1} steps").format(own, trajectory.planned_steps)
 
     def draw_views(self, trajectory: AnyTrajectory, step: int, last: int) -> None:
         self._grid.set_step(step)

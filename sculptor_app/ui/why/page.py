@@ -138,7 +138,10 @@ class WhyPage(Page):
 
     @property
     def status_text(self) -> str:
-        return self._pixel or story(self.experiment)
+        if self._pixel or self.grid.lock == "step" or self.session.trajectory is None:
+            return self._pixel or story(self.experiment)
+        told = self.tr("{0} · The scrubber counts the steps of the longest runs, {1}; the others go along by SNR.")
+        return told.format(story(self.experiment), self.session.trajectory.planned_steps)
 
     @property
     def can_start(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PySide6.QtCore import QSettings
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.core.trajectory.levels import matching_state
@@ -51,6 +52,24 @@ def test_samplers_by_steps_stand_together_by_their_noise(chooser: Visitor) -> No
             assert state == matching_state(lead.levels, step, runs[cell].levels, runs[cell].last, "snr")
     assert [grid._shown_of(cell)[0] for cell in range(4)] == [3, 3, 8, 8]
     assert grid.describe(3) == "Bust · seed 21 · Euler · 8 steps"
+
+
+def test_whose_steps_the_scrubber_counts_is_said_and_a_cell_tells_its_own(chooser: Visitor) -> None:
+    set_axes(chooser, "steps", "3, 8")
+    chooser.run()
+    page, grid = chooser.page, chooser.page.grid
+    assert "the steps of the longest runs, 8; the others go along by SNR" in page.status_text
+    chooser.go_to(4)
+    assert page.presenter.caption(page.session.trajectory, 4).endswith(" · runs of 8 steps")
+    own = grid._shown_of(0)[0]
+    assert grid.step_text(0).startswith(f"step {own} of 3 · SNR ")
+    assert grid.step_text(1).startswith("step 4 of 8 · SNR ")
+    QTest.mouseMove(grid, grid.cell_rect(0).center().toPoint())
+    chooser.qtbot.waitUntil(lambda: f" · step {own} of 3 · SNR " in page.status_text)
+    set_axes(chooser, "guidance", "1, 2")
+    chooser.run()
+    assert page.grid.step_text(0) == ""  # all have the scrubber's
+    assert "runs of" not in page.presenter.caption(page.session.trajectory, 2)
 
 
 def test_what_is_saved_goes_together_in_the_same_way(chooser: Visitor) -> None:
