@@ -332,7 +332,7 @@ class SamplingRunner(QObject):
     @Slot()
     def shutdown(self) -> None:
         """Cancel what runs and wait for the thread; nothing is emitted for items that come after this."""
-        self._waiting = self._plan_wanted = self._schedules_wanted = None
+        self._waiting = self._plan_wanted = self._schedules_wanted = self._schedules_asked = None
         self._jobs.shutdown()
 
     # In the worker thread ---------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QMenu, QWidget
 
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, Parting, RunRequest
-from sculptor_app.core.requests.samplers import begins_anywhere, draws_noise
+from sculptor_app.core.requests.samplers import SAMPLERS, begins_anywhere, draws_noise
 from sculptor_app.core.texts import number_text, plural
 from sculptor_app.core.trajectory.levels import steps_through
 from sculptor_app.session.session import Session
@@ -20,6 +21,9 @@ from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.widgets.names import explained
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sculptor_app.core.trajectory.levels import NoiseLevel
     from sculptor_app.core.trajectory.trajectory import Trajectory
 
 STEPS = (5, 10, 20, 50, 100, 200)
@@ -100,9 +104,10 @@ class RunAgainMenu(QMenu):
             if box.isVisibleTo(controls):
                 self._add(title, name, request, _entries(box))
 
-    def _add(self, title: str, name: str, request: RunRequest, entries: list[tuple[str, Any]]) -> None:
+    def _add(self, title: str, name: str, request: RunRequest, entries: list[tuple[str, Any]]) -> QMenu:
         """A submenu of the values of one setting, with a tick at the run's own."""
         menu = self.addMenu(title)
+        menu.setToolTipsVisible(True)
         for text, value in entries:
             action = menu.addAction(text.replace("&", "&&"))
             is_own = value == getattr(request, name)
@@ -110,6 +115,7 @@ class RunAgainMenu(QMenu):
             action.setChecked(is_own)
             action.setEnabled(not is_own)
             action.triggered.connect(functools.partial(self._run, {name: value}))
+        return menu
 
     def _run(self, change: dict[str, Any], _: bool = False) -> None:
         request = self._request
@@ -140,9 +146,14 @@ class CompareAgainMenu(RunAgainMenu):
 class ForkMenu(RunAgainMenu):
     """Submenus of what a fork of the run on screen may have another one of, from the step shown on."""
 
+    schedules_wanted = Signal(object)  # what levels other samplers would take for this request is to be known
+
     def __init__(self, session: Session, run_control: RunControl, controls: Controls, parent: QWidget) -> None:
         super().__init__(session, run_control, controls, parent)
         self.setTitle(self.tr("&Fork here with"))
+        self._scheduled: RunRequest | None = None  # whose schedules are known, or were asked for
+        self._schedules: Mapping[str, Sequence[NoiseLevel]] = {}  # the levels of other samplers, by their names
+        self._samplers: list[tuple[str, QAction]] = []  # each with its entry, while the menu is filled
         controls.edited.connect(self.judged)
         session.step_changed.connect(self._judge)
         session.length_changed.connect(self._judge)
@@ -184,6 +195,8 @@ class ForkMenu(RunAgainMenu):
     def can_fork_with_fields(self) -> bool:
         """Whether the fields have something that a fork can have another one of."""
         change = self._typed_change if self.can_run else {}
+        if self._is_refused(str(change.get("sampler", ""))):
+            return False
         return bool(change) and not ("seed" in change and not self._draws_noise and self._session.state <= 1)
 
     @property
@@ -206,12 +219,13 @@ class ForkMenu(RunAgainMenu):
 
     @Slot()
     def _fill(self) -> None:
+        self._samplers = []
         self.clear()
         request = self._request
         if request is None:
             return
         at = self._session.state
-        self._add(self.tr("&Sampler"), "sampler", request, _entries(self._controls.sampler))
+        self._fill_samplers(request)
         self._add_steps(request)
         self._add_conditions(request)
         if request.seed < MAX_SEED:
@@ -244,6 +258,43 @@ class ForkMenu(RunAgainMenu):
             self._add(
                 self.tr("S&teps from here on"), "steps", request, sorted(entries[:STEPS_OFFERED], key=itemgetter(1))
             )
+
+    def _fill_samplers(self, request: RunRequest) -> None:
+        """All samplers; those that would be refused are found out meanwhile, where they are not known yet."""
+        entries = _entries(self._controls.sampler)
+        actions = self._add(self.tr("&Sampler"), "sampler", request, entries).actions()
+        self._samplers = [(str(value), action) for (_, value), action in zip(entries, actions, strict=True)]
+        if request != self._scheduled:
+            self._scheduled, self._schedules = request, {}
+            self.schedules_wanted.emit(request)
+        self._refuse_samplers()
+
+    @Slot(object, object)
+    def set_schedules(self, request: RunRequest, schedules: Mapping[str, Sequence[NoiseLevel]]) -> None:
+        """The noise levels that other samplers would take for a request, by their names."""
+        if request != self._scheduled:
+            return
+        self._schedules = schedules
+        if not schedules:  # another model is loaded: it is asked again
+            self._scheduled = None
+        self._refuse_samplers()
+        self.judged.emit()
+
+    def _refuse_samplers(self) -> None:
+        tip = self.tr("It takes other noise levels than the run, and comes to none as at step {0}.")
+        for sampler, action in self._samplers:
+            if self._is_refused(sampler):
+                action.setEnabled(False)
+                action.setToolTip(tip.format(self._session.state))
+
+    def _is_refused(self, sampler: str) -> bool:
+        """Whether a sampler is known to come to no noise level as that of the state on screen."""
+        run, request = self._run_of, self._request
+        if run is None or request is None or request != self._scheduled or sampler not in SAMPLERS:
+            return False
+        levels = self._schedules.get(SAMPLERS[sampler].label)
+        own = run.levels[self._session.state]
+        return levels is not None and not any(one.is_near(own) for one in levels)
 
     @property
     def _can_turn_back(self) -> bool:

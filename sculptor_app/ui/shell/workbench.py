@@ -207,6 +207,8 @@ class Workbench(QObject):
         plots.step_requested.connect(session.go_to)
         plots.schedules_wanted.connect(panels.runner.compare_schedules)
         panels.runner.schedules.connect(plots.set_schedules)
+        self.menus.fork.schedules_wanted.connect(panels.runner.compare_schedules)
+        panels.runner.schedules.connect(self.menus.fork.set_schedules)
         plots.loaded.connect(run_control.plan)
         session.runs_before_changed.connect(self._show_way_back)
         self.stage.title.set_menu(self.menus.runs)

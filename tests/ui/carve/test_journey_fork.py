@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication
 
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.widgets.names import band_name
-from tests.helpers.window import Driver
+from tests.helpers.window import RUN_MS, Driver
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def test_a_fork_with_another_sampler_where_it_takes_the_same_levels(finished: Dr
     session, whole = finished.session, finished.session.trajectory
     session.go_to(3)
     assert not entries(finished)["Sampler DDIM"].isEnabled()
+    assert entries(finished)["Sampler Heun"].isEnabled()  # nothing is known of it yet
     entries(finished)["Sampler Heun"].trigger()
     finished.qtbot.waitUntil(lambda: "Heun takes other noise levels" in finished.window.panels.messages.message)
     assert "as DDPM, UniPC" in finished.window.panels.messages.message
@@ -81,6 +82,22 @@ def test_a_fork_in_other_steps_is_as_long_as_both_parts(finished: Driver) -> Non
     assert "forked at step 3" in finished.window.windowTitle()
     finished.qtbot.waitUntil(lambda: session.measures is not None and session.measures.last == 12)
     assert finished.window.panels.timeline.planned == 12
+
+
+def test_samplers_that_would_be_refused_cannot_be_chosen_once_their_levels_are_known(finished: Driver) -> None:
+    session, window = finished.session, finished.window
+    fork, controls = window.bench.menus.fork, window.panels.controls
+    session.go_to(3)
+    shown = entries(finished)  # the levels are asked for, and the window goes on meanwhile
+    heun = shown["Sampler Heun"]
+    finished.qtbot.waitUntil(lambda: not heun.isEnabled(), timeout=RUN_MS)  # in the menu that is open
+    assert heun.toolTip() == "It takes other noise levels than the run, and comes to none as at step 3."
+    assert [name for name in ("DDPM", "UniPC") if not shown[f"Sampler {name}"].isEnabled()] == []
+    assert not entries(finished)["Sampler Heun"].isEnabled()  # and at once in the next
+    controls.sampler.setCurrentIndex(controls.sampler.findData("heun"))
+    assert not fork.can_fork_with_fields
+    controls.sampler.setCurrentIndex(controls.sampler.findData("unipc"))
+    assert fork.can_fork_with_fields
 
 
 def test_a_fork_of_the_fields_settings_by_key(finished: Driver) -> None:
