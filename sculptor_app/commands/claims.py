@@ -31,6 +31,8 @@ from sculptor_app.measures.claims import CLAIMS, LEAST_FORKS, LEAST_SEEDS, Claim
 MOST_SEEDS, MOST_FORKS = 100_000, 64
 KEYS = tuple(CLAIMS)
 WIDTH = 100
+LONG_S = 45.0
+"""A test that takes longer says so beforehand."""
 EXAMPLES = """examples:
   sculptor-app claims
   sculptor-app claims two-dimensional --sampler ddpm --seeds 32
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         bring_model(arguments, interruption)
         with interruption.at_once():  # torch takes seconds to import
             from sculptor_app.diffusion.sampling.engine import Engine, model_name
-        from sculptor_app.diffusion.studies.claims import measure_claim
+        from sculptor_app.diffusion.studies.claims.measure import measure_claim
         from sculptor_app.exports.settings import told_request  # numpy comes with it
         from sculptor_app.training.evaluation.judge_training import read_labels
 
@@ -88,11 +90,15 @@ def run(arguments: argparse.Namespace) -> int:
         engine, found = Engine(), []
         for key in KEYS if arguments.claim is None else (arguments.claim,):
             claim = CLAIMS[key]
-            with ProgressBar(key, 1, "run") as bar:
+            is_foretold = False
+            with ProgressBar(key, 1, "part") as bar:
                 for event in measure_claim(key, engine, asked, interruption.event, read_labels):
                     if isinstance(event, ClaimProgress):
                         bar.plan(event.planned)
                         bar.move_to(event.done)
+                        if not is_foretold and event.seconds_left is not None:
+                            bar.note(_foretold(key, event.seconds_left))
+                            is_foretold = True
                     else:
                         found.append((claim, event))
             if not arguments.json:
@@ -104,6 +110,14 @@ def run(arguments: argparse.Namespace) -> int:
             say(json.dumps(settings | {"claims": [_as_dict(*each) for each in found]}, indent=1), stdout())
 
     return run_checked(check, work)
+
+
+def _foretold(key: str, seconds: float) -> Sequence[str]:
+    """How long a test takes, where that is more than a person waits for without a word."""
+    if seconds < LONG_S:
+        return ()
+    minutes = round(seconds / 60)
+    return (f"{key} takes about {'a minute' if minutes == 1 else f'{minutes} minutes'}; Ctrl-C stops it.",)
 
 
 def _told(claim: Claim, outcome: Outcome) -> Sequence[str]:

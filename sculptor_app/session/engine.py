@@ -301,8 +301,8 @@ def decision_steps(run: Trajectory) -> tuple[int, ...]:
 def test_claim(
     engine: Engine, key: str, asked: ClaimRequest, stop: threading.Event
 ) -> Iterator[ClaimProgress | Outcome]:
-    """Test a published finding on a model; see `diffusion.studies.claims.measure_claim`."""
-    from sculptor_app.diffusion.studies.claims import measure_claim
+    """Test a published finding on a model; see `diffusion.studies.claims.measure.measure_claim`."""
+    from sculptor_app.diffusion.studies.claims.measure import measure_claim
     from sculptor_app.training.evaluation.judge_training import read_labels
 
     return measure_claim(key, engine, asked, stop, read_labels)

@@ -128,11 +128,11 @@ class ClaimRunner(_ManyRuns):
     """Runner of the test of one claim at a time.
 
     Signals:
-        went_on: how much is done, and how much is planned.
+        went_on: a `ClaimProgress`.
         told: the `Outcome`.
     """
 
-    went_on = Signal(int, int)
+    went_on = Signal(object)
     told = Signal(object)
 
     def start(self, key: str, asked: ClaimRequest) -> None:
@@ -143,7 +143,7 @@ class ClaimRunner(_ManyRuns):
     def _hand_on(self, event: object) -> None:
         match event:
             case ClaimProgress():
-                self.went_on.emit(event.done, event.planned)
+                self.went_on.emit(event)
             case _:
                 self.told.emit(event)
 

@@ -24,6 +24,7 @@ from PIL import Image
 from torch import nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
+from sculptor_app.core.requests.request import FORMS, MATERIALS
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.pixel_unet import PixelUNet2DModel
 from sculptor_app.diffusion.samplers.levels import level_of
@@ -212,6 +213,12 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
             self.config.material_names,
         )
         super(SculptorPipeline, rounded).save_pretrained(save_directory, safe_serialization=True, **kwargs)
+
+
+def makes_sculptures(pipeline: Any) -> bool:
+    """Whether a pipeline makes the forms and materials that are rendered here: its data and classes are known."""
+    known = tuple(tuple(pipeline.config.get(each, ())) for each in ("form_names", "material_names"))
+    return known == (FORMS, MATERIALS)
 
 
 def _for_each(what: str, label: Labels, batch_size: int, count: int) -> list[int | None]:

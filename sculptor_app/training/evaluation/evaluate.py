@@ -15,6 +15,7 @@ from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pipelines.devices import Device, find_device
 from sculptor_app.diffusion.pipelines.errors import memory_errors, run_errors
+from sculptor_app.diffusion.pipelines.sculptor import makes_sculptures
 from sculptor_app.diffusion.sampling.engine import model_folder, model_name
 from sculptor_app.training.evaluation.figures import (
     Evaluation,
@@ -114,8 +115,7 @@ def _render_device(device: Device) -> str:
 
 def _check_model(folder: Path, pipeline: Any, steps: int) -> None:
     """Refuse other labels, a size of pictures that no judge reads, and too few timesteps."""
-    known = tuple(tuple(pipeline.config.get(each, ())) for each in ("form_names", "material_names"))
-    if known != (FORMS, MATERIALS):
+    if not makes_sculptures(pipeline):
         raise RequestError(
             translate(
                 "errors",

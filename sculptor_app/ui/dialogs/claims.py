@@ -24,10 +24,11 @@ from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.texts import steps_text
-from sculptor_app.measures.claims import CLAIMS, Claim, ClaimRequest, Outcome
+from sculptor_app.measures.claims import CLAIMS, Claim, ClaimProgress, ClaimRequest, Outcome
 from sculptor_app.session.grid_run import ClaimRunner
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.fields.inputs import ChoiceBox
+from sculptor_app.ui.playback.texts import duration_text
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.widgets.names import display
 
@@ -140,9 +141,12 @@ class ClaimsDialog(QDialog):
         card.say(stopped if is_of_another else self.tr("Getting ready…"))
         self._tests.start(key, ClaimRequest(request, seeds))
 
-    @Slot(int, int)
-    def _show_progress(self, done: int, planned: int) -> None:
-        self.cards[self._tested].say(self.tr("Testing: {0} of {1}").format(done, planned))
+    @Slot(object)
+    def _show_progress(self, progress: ClaimProgress) -> None:
+        said = self.tr("Testing: {0} of {1}").format(progress.done, progress.planned)
+        if progress.seconds_left is not None:
+            said = self.tr("{0}, about {1} left").format(said, duration_text(progress.seconds_left))
+        self.cards[self._tested].say(said)
 
     @Slot(object)
     def _show_outcome(self, outcome: Outcome) -> None:

@@ -12,16 +12,12 @@ from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.sampling.engine import Engine
-from sculptor_app.diffusion.studies import claims
-from sculptor_app.diffusion.studies.claims import (
-    MEASURES,
-    change_width,
-    is_in_order,
-    measure_claim,
-    share_interval,
-    share_of_two_components,
-)
+from sculptor_app.diffusion.studies.claims import runs, u_turn
+from sculptor_app.diffusion.studies.claims.courses import is_in_order, share_of_two_components
+from sculptor_app.diffusion.studies.claims.measure import MEASURES, measure_claim
+from sculptor_app.diffusion.studies.claims.u_turn import change_width
 from sculptor_app.diffusion.studies.decisions import measure_step
+from sculptor_app.measures.claim_figures import share_interval
 from sculptor_app.measures.claims import CLAIMS, ClaimProgress, ClaimRequest, Outcome
 from sculptor_app.measures.likeness import Curve, Decision
 from tests.diffusion.gaussian import COSINE, GaussianPipeline
@@ -130,7 +126,7 @@ def test_what_changes_over_more_sharply_is_told(
         of_class, of_detail = (sharp, smooth) if class_first else (smooth, sharp)
         yield Decision(run.info.request.seed, step, {"form": of_class(step), "finest": of_detail(step)})
 
-    monkeypatch.setattr(claims, "measure_step", planted)
+    monkeypatch.setattr(u_turn, "measure_step", planted)
     found = outcome_of("u-turn", steps=9, seeds=3)
     assert found.holds is holds
     levels = finish(clouds(), RunRequest(steps=9, seed=1, device="cpu")).levels
@@ -165,7 +161,7 @@ def test_the_order_is_told_with_its_interval() -> None:
 
 
 def test_where_no_guess_is_known_no_order_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "whole_run", lambda *_, **__: made_run(steps=6, guesses=False))
+    monkeypatch.setattr(runs, "whole_run", lambda *_, **__: made_run(steps=6, guesses=False))
     found = outcome_of("coarse-to-fine")
     assert (found.holds, found.figures) == (None, {})
     assert "no guesses are known" in found.here
@@ -175,7 +171,7 @@ def test_with_two_runs_no_error_of_a_difference_is_made_up(monkeypatch: pytest.M
     def planted(_, run, step, *others, u_turn):
         yield Decision(run.info.request.seed, step, {"form": float(step > 4), "finest": step / 9})
 
-    monkeypatch.setattr(claims, "measure_step", planted)
+    monkeypatch.setattr(u_turn, "measure_step", planted)
     found = outcome_of("u-turn", steps=9, seeds=2)
     assert found.holds is None
     assert found.here.endswith("too few runs to say how sure that is.")
