@@ -37,7 +37,7 @@ class LabelledRenders:
 
 
 def render_rounds(
-    size: int, material: str | None, rounds: int, seed: int, stop: threading.Event
+    size: int, material: str | None, rounds: int, seed: int, stop: threading.Event, shared_scenes: bool = False
 ) -> Iterator[int | LabelledRenders]:
     """Renders of all forms in one material, or in all: how many rounds are there, and in the end the renders.
 
@@ -46,6 +46,8 @@ def render_rounds(
         material: One of MATERIALS; None is all of them.
         seed: Another one gives other pictures.
         stop: Set from any thread to end it between two rounds.
+        shared_scenes: Whether all forms of a round in one material have one composition, light and colours. What they
+            differ in is the form alone then; means of few pictures scatter by the brightness of walls else.
 
     Raises:
         Cancelled: `stop` was set.
@@ -58,7 +60,8 @@ def render_rounds(
         if stop.is_set():
             raise Cancelled
         begin = first + number * len(pairs)
-        parts.append(render(range(begin, begin + len(pairs)), *zip(*pairs, strict=True), size=size))
+        seeds = [begin + (place // len(FORMS) if shared_scenes else place) for place in range(len(pairs))]
+        parts.append(render(seeds, *zip(*pairs, strict=True), size=size))
         yield number + 1
     yield LabelledRenders(torch.cat(parts), rounds, len(of))
 
@@ -79,7 +82,7 @@ class PictureGaussian:
         Args:
             x: States (B, 3, S, S) at the level `here`.
 
-        Source: Wang and Vastola 2024, "The unreasonable effectiveness of Gaussian score approximation", equation 7:
+        Source: Wang and Vastola 2024, "The unreasonable effectiveness of Gaussian score approximation":
         along a component of variance λ a state moves as √(a²λ + s²).
         """
         rows = (x - here.signal * self.mean).flatten(1)
@@ -102,18 +105,22 @@ def fit_gaussian(pictures: torch.Tensor) -> PictureGaussian:
     return PictureGaussian(mean.reshape(pictures.shape[1:]), components, powers.float())
 
 
-def main_power(pictures: torch.Tensor) -> tuple[float, float]:
+def main_power(pictures: torch.Tensor, together: int = 1) -> tuple[float, float]:
     """The largest eigenvalue of the covariance of pictures (N, 3, S, S), over all their pixels, and its standard error.
 
     The error is the infinitesimal jackknife: one picture more moves an eigenvalue by its squared score less the
     eigenvalue (Efron 1982, chapter 6).
+
+    Args:
+        together: So many pictures in a row are of one scene, and count as one where the error is concerned.
     """
     rows = pictures.flatten(1)
     centred = rows - rows.mean(dim=0)
     count = len(rows)
     powers, vectors = torch.linalg.eigh((centred @ centred.T).double() / (count - 1))
     scores = vectors[:, -1].square() * powers[-1] * (count - 1)
-    return float(powers[-1]), float(scores.std() / count**0.5)
+    of_scenes = scores.reshape(-1, together).mean(dim=1)
+    return float(powers[-1]), float(of_scenes.std() / len(of_scenes) ** 0.5)
 
 
 def between_power(means: torch.Tensor) -> float:

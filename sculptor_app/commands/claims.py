@@ -26,10 +26,20 @@ from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, sa
 from sculptor_app.core.requests.request import MAX_SEED, RunRequest
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.files import OptionError
-from sculptor_app.measures.claims import CLAIMS, LEAST_FORKS, LEAST_SEEDS, Claim, ClaimProgress, ClaimRequest, Outcome
+from sculptor_app.measures.claims import (
+    CLAIMS,
+    LEAST_FORKS,
+    LEAST_SEEDS,
+    SAMPLES_PER_SEED,
+    Claim,
+    ClaimProgress,
+    ClaimRequest,
+    Outcome,
+)
 
 MOST_SEEDS, MOST_FORKS = 100_000, 64
 KEYS = tuple(CLAIMS)
+OF_SAMPLES = tuple(key for key, claim in CLAIMS.items() if claim.of_samples)
 WIDTH = 100
 LONG_S = 45.0
 """A test that takes longer says so beforehand."""
@@ -37,6 +47,7 @@ EXAMPLES = """examples:
   sculptor-app claims
   sculptor-app claims two-dimensional --sampler ddpm --seeds 32
   sculptor-app claims u-turn --steps 20 --seeds 16 --json
+  sculptor-app claims closed-form --steps 20 --seeds 16
 """
 
 
@@ -56,10 +67,11 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     add_seed(make, "the first run; the others have those after it")
     for add in (add_steps, add_sampler, add_guidance, add_model, add_conditions):
         add(make)
-    make.add_argument("--seeds", type=whole_number("number of runs", LEAST_SEEDS, MOST_SEEDS), default=8,
-                      metavar="N", help="runs, each of the next seed (8)")  # fmt: skip
-    make.add_argument("--forks", type=whole_number("number of U-turns", LEAST_FORKS, MOST_FORKS), default=4,
-                      metavar="N", help="U-turns at each step of each run, of the claim about them (4)")  # fmt: skip
+    make.add_argument("--seeds", type=whole_number("number of runs", LEAST_SEEDS, MOST_SEEDS), default=8, metavar="N",
+                      help=f"runs, each of the next seed; {SAMPLES_PER_SEED} samples for each where a claim is about "
+                      f"samples, {', '.join(OF_SAMPLES)} (8)")  # fmt: skip
+    make.add_argument("--forks", type=whole_number("number of forks", LEAST_FORKS, MOST_FORKS), default=4, metavar="N",
+                      help="forks of each run at each step, of u-turn and speciation (4)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.set_defaults(run=run)
 
@@ -84,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
             from sculptor_app.diffusion.sampling.engine import Engine, model_name
         from sculptor_app.diffusion.studies.claims.measure import measure_claim
         from sculptor_app.exports.settings import told_request  # numpy comes with it
+        from sculptor_app.training.evaluation.claims.measure import SAMPLE_MEASURES
         from sculptor_app.training.evaluation.judge_training import read_labels
 
         asked = ClaimRequest(with_models_own(request, arguments), arguments.seeds, arguments.forks)
@@ -92,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             claim = CLAIMS[key]
             is_foretold = False
             with ProgressBar(key, 1, "part") as bar:
-                for event in measure_claim(key, engine, asked, interruption.event, read_labels):
+                for event in measure_claim(key, engine, asked, interruption.event, read_labels, SAMPLE_MEASURES):
                     if isinstance(event, ClaimProgress):
                         bar.plan(event.planned)
                         bar.move_to(event.done)

@@ -303,9 +303,10 @@ def test_claim(
 ) -> Iterator[ClaimProgress | Outcome]:
     """Test a published finding on a model; see `diffusion.studies.claims.measure.measure_claim`."""
     from sculptor_app.diffusion.studies.claims.measure import measure_claim
+    from sculptor_app.training.evaluation.claims.measure import SAMPLE_MEASURES
     from sculptor_app.training.evaluation.judge_training import read_labels
 
-    return measure_claim(key, engine, asked, stop, read_labels)
+    return measure_claim(key, engine, asked, stop, read_labels, SAMPLE_MEASURES)
 
 
 def fork_at(run: Trajectory, step: int, number: int, u_turn: bool) -> tuple[RunRequest, Parting]:

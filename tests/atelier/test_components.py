@@ -39,6 +39,16 @@ def test_the_main_power_is_the_largest_eigenvalue_with_its_error() -> None:
     )
 
 
+def test_pictures_of_one_scene_count_as_one() -> None:
+    generator = torch.Generator().manual_seed(5)
+    pictures = planted(100, 5.0, generator)
+    alone, error = main_power(pictures)
+    power, error_of_scenes = main_power(pictures.repeat_interleave(8, dim=0), 8)
+    assert power == pytest.approx(alone, rel=0.02)  # N - 1 is another
+    assert error_of_scenes == pytest.approx(error, rel=0.02)
+    assert main_power(pictures.repeat_interleave(8, dim=0))[1] < 0.5 * error
+
+
 def test_what_class_means_scatter_by_chance_is_no_power_between_them() -> None:
     generator = torch.Generator().manual_seed(2)
     middles = 2.0 * torch.eye(48)[:2]  # the distance of two classes is √8, and each is √2 from their mean
@@ -92,6 +102,9 @@ def test_renders_come_in_rounds_of_every_form(material: str | None) -> None:
     assert isinstance(renders, LabelledRenders)
     materials = 1 if material else len(MATERIALS)
     assert renders.pictures.shape == (2 * materials * len(FORMS), 3, 16, 16)
+    again = list(render_rounds(16, material, 1, 5, threading.Event(), shared_scenes=True))[-1]
+    corners = again.pictures[: len(FORMS), :, 0, 0]  # of one wall and one light
+    assert float(corners.std(dim=0).max()) < 0.1 < float(renders.pictures[: len(FORMS), :, 0, 0].std(dim=0).max())
     means = renders.means_of_forms
     assert means.shape == (2, len(FORMS), 3 * 16 * 16)
     wanted = renders.pictures[2 :: len(FORMS)][:materials].mean(dim=0)  # the third form of the first round

@@ -285,14 +285,16 @@ def draw_samples(
 
     watch = pipeline.unet.register_forward_pre_hook(look_up)
     at_once = SAMPLED_AT_ONCE_CPU if device == "cpu" else BLOCK
-    batches = _batches(torch.tensor([forms, materials]), seed, pipeline.picture_size, at_once)
+    batches = noise_batches(torch.tensor([forms, materials]), seed, pipeline.picture_size, at_once)
     try:
         yield from in_parallel(work, batches, workers_on(device), stopped)
     finally:
         watch.remove()
 
 
-def _batches(labels: torch.Tensor, seed: int, size: int, at_once: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def noise_batches(
+    labels: torch.Tensor, seed: int, size: int, at_once: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Noise (n, 3, size, size) and labels (2, n) of the samples, n up to `at_once`, from labels (2, N)."""
     for start in range(0, labels.shape[1], BLOCK):
         block = labels[:, start : start + BLOCK]

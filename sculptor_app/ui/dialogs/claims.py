@@ -23,8 +23,8 @@ from PySide6.QtWidgets import (
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import SAMPLERS
-from sculptor_app.core.texts import steps_text
-from sculptor_app.measures.claims import CLAIMS, Claim, ClaimProgress, ClaimRequest, Outcome
+from sculptor_app.core.texts import steps_text, translate
+from sculptor_app.measures.claims import CLAIMS, SAMPLES_PER_SEED, Claim, ClaimProgress, ClaimRequest, Outcome
 from sculptor_app.session.grid_run import ClaimRunner
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.fields.inputs import ChoiceBox
@@ -63,7 +63,12 @@ class ClaimsDialog(QDialog):
         self.seeds = ChoiceBox([(str(count), str(count)) for count in SEEDS], self)
         self.seeds.setCurrentIndex(SEEDS.index(USUAL_SEEDS))
         self.seeds.setAccessibleName(self.tr("Runs"))
-        self.seeds.setToolTip(self.tr("More of them make a figure surer, and take longer."))
+        self.seeds.setToolTip(
+            self.tr(
+                "More of them make a figure surer, and take longer. Findings about samples are tested on {0} samples "
+                "for each."
+            ).format(SAMPLES_PER_SEED)
+        )
         above = QHBoxLayout()
         above.setSpacing(8)
         label = QLabel(self.tr("Runs"), self)
@@ -129,12 +134,7 @@ class ClaimsDialog(QDialog):
             card.say(self.tr("A field of the page Carve is wrong; correct it first."))
             return
         seeds = int(self.seeds.currentData())
-        self._tested = key
-        sampler, steps = display(SAMPLERS[request.sampler].label), display(steps_text(request.steps))
-        self._settings = self.tr("measured with {0} runs of {1}, {2}").format(seeds, steps, sampler)
-        if request.model is not None:
-            name = re.split(r"[\\/]", request.model.rstrip("\\/"))[-1]
-            self._settings = self.tr("{0}, {1}").format(self._settings, name)
+        self._tested, self._settings = key, _settings_text(CLAIMS[key], request, seeds)
         newest = self._runner.newest
         is_of_another = self._runner.is_running and newest is not None and newest.was_asked_for
         stopped = self.tr("Getting ready… What was being made was stopped for this test.")
@@ -172,6 +172,22 @@ class ClaimsDialog(QDialog):
             is_this = busy and key == self._tested
             card.button.setText(self.tr("Stop") if is_this else self.tr("Test"))
             card.button.setEnabled(is_this or not busy)
+
+
+def _settings_text(claim: Claim, request: RunRequest, seeds: int) -> str:
+    """What a finding is tested with, as far as the test does not choose it itself."""
+    if claim.of_samples:
+        said = translate("ClaimsDialog", "measured with {0} samples").format(seeds * SAMPLES_PER_SEED)
+    else:
+        said = translate("ClaimsDialog", "measured with {0} runs").format(seeds)
+    told = [display(said)]
+    if "steps" not in claim.chooses:
+        told[0] = display(translate("ClaimsDialog", "{0} of {1}").format(said, steps_text(request.steps)))
+    if "sampler" not in claim.chooses:
+        told.append(display(SAMPLERS[request.sampler].label))
+    if request.model is not None:
+        told.append(re.split(r"[\\/]", request.model.rstrip("\\/"))[-1])
+    return ", ".join(told)
 
 
 class ClaimCard(QWidget):

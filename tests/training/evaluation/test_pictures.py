@@ -25,12 +25,12 @@ from sculptor_app.training.evaluation.pictures import (
     FRESH_SEEDS,
     JUDGE_SEEDS,
     PAIRS,
-    _batches,
     choose_blocks,
     cycle_labels,
     draw_samples,
     fresh_renders,
     in_parallel,
+    noise_batches,
     pictures_of,
     training_blocks,
     training_renders,
@@ -302,7 +302,7 @@ def test_samples_of_each_sampler_are_those_of_the_pipeline(tiny_model: Path, sam
     pipeline = load_sculptor(tiny_model)
     forms, materials = cycle_labels(2)
     drawn = torch.cat(list(draw_samples(pipeline, forms, materials, 3, 4, 2.0, sampler=sampler)))
-    noise = next(_batches(torch.tensor([forms, materials]), 3, pipeline.picture_size, 2))[0]
+    noise = next(noise_batches(torch.tensor([forms, materials]), 3, pipeline.picture_size, 2))[0]
     pipeline.scheduler = make_scheduler(sampler, dict(pipeline.scheduler.config), 4)
     images = pipeline(
         form=forms, material=materials, num_inference_steps=4,

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sculptor_app.atelier.components import LabelledRenders, between_power, main_power, render_rounds
+from sculptor_app.core.requests.request import FORMS
 from sculptor_app.core.requests.samplers import SAMPLERS, draws_noise
 from sculptor_app.core.texts import number_text, translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
@@ -37,7 +38,7 @@ LOW, HIGH = 0.82, 1.02
 MOST_ERROR = 0.1
 """Of that ratio, with which it can be told whether it lies there: half of the width."""
 ROUNDS, ROUNDS_OF_ONE_MATERIAL = 16, 96
-"""768 renders in either case."""
+"""768 renders in either case, of 96 scenes."""
 MOST_CLOSER = 3
 """Steps that are looked at between the two where the crossing was."""
 
@@ -70,7 +71,7 @@ def measure_components(renders: LabelledRenders) -> MainComponents:
     means = renders.means_of_forms
     rounds = list(range(renders.rounds))
     error = jackknife_error(rounds, lambda kept: between_power(means[list(kept)]))
-    return MainComponents(*main_power(renders.pictures), between_power(means), error)
+    return MainComponents(*main_power(renders.pictures, len(FORMS)), between_power(means), error)
 
 
 def time_of_sharing(found: Iterable[Decision], times: Sequence[float]) -> float:
@@ -138,7 +139,7 @@ def speciation(
                 if "form" not in curves_of(found):
                     return Outcome(translate("claims", "Nothing reads a class off the pictures of this model."), None)
                 yield progress.next()
-    for event in render_rounds(size, request.material, rounds, request.seed, stop):
+    for event in render_rounds(size, request.material, rounds, request.seed, stop, shared_scenes=True):
         if isinstance(event, LabelledRenders):
             components = measure_components(event)
         else:

@@ -124,7 +124,7 @@ def test_on_a_model_of_two_clouds_it_holds(monkeypatch: pytest.MonkeyPatch) -> N
         return {"form": ["up" if each.mean() > 0 else "down" for each in pictures]}
 
     monkeypatch.setattr(speciation, "makes_sculptures", lambda pipeline: True)
-    monkeypatch.setattr(speciation, "render_rounds", lambda *_: iter([1, renders_of_clouds()]))
+    monkeypatch.setattr(speciation, "render_rounds", lambda *_, **__: iter([1, renders_of_clouds()]))
     engine = Engine(lambda *_, **__: GaussianPipeline(Clouds("v_prediction", size=SIZE), DDIMScheduler(**COSINE)))
     asked = ClaimRequest(RunRequest(steps=20, seed=1, device="cpu", form="bust"), 14, 3)
     *progress, outcome = measure_claim("speciation", engine, asked, threading.Event(), read)
