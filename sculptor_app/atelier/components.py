@@ -61,7 +61,7 @@ def render_rounds(
             raise Cancelled
         begin = first + number * len(pairs)
         seeds = [begin + (place // len(FORMS) if shared_scenes else place) for place in range(len(pairs))]
-        parts.append(render(seeds, *zip(*pairs, strict=True), size=size))
+        parts.append(render(seeds, [form for form, _ in pairs], [each for _, each in pairs], size=size))
         yield number + 1
     yield LabelledRenders(torch.cat(parts), rounds, len(of))
 

@@ -62,7 +62,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType({
         ),
         Claim(
             "guidance-interval",
-            translate("claims", "Samples are better if guidance works at some noise levels alone, and not at all."),
+            translate("claims", "Samples are better if guidance works within an interval of noise levels alone."),
             "Kynkäänniemi et al. 2024, arXiv:2404.07724",
             translate("claims", "a Fréchet distance of 1.40 with guidance at σ from 0.19 to 1.61, of 1.81 with it "
                       "everywhere (ImageNet-512); tested: the judge's distance to renders, within the best interval of "

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sculptor_app.cli import main
+from sculptor_app.commands import claims
 from sculptor_app.measures.claims import CLAIMS
 
 
@@ -41,3 +42,16 @@ def test_a_name_that_is_none_is_answered_by_one_sentence(tiny_model: Path, capsy
     told = capsys.readouterr().err
     assert told.startswith("There is no claim 'nonsense' here. Choose one of coarse-to-fine, two-dimensional, u-turn")
     assert told.count("\n") == 1
+
+
+def test_how_long_it_takes_is_said_beforehand(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert claimed(tiny_model, "two-dimensional") == 0
+    assert capsys.readouterr().err == ""  # a second or two
+    monkeypatch.setattr(claims, "LONG_S", 0.0)
+    assert claimed(tiny_model, "two-dimensional") == 0
+    assert capsys.readouterr().err == "two-dimensional takes about 0 minutes; Ctrl-C stops it.\n"
+    for seconds, words in ((50, "about a minute;"), (140, "about 2 minutes;")):
+        (sentence,) = claims._foretold("late-start", seconds)
+        assert words in sentence

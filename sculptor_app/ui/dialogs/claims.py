@@ -82,13 +82,16 @@ class ClaimsDialog(QDialog):
         cards = QVBoxLayout(content)
         cards.setContentsMargins(0, 0, 8, 0)
         cards.setSpacing(12)
+        of_samples = [key for key, claim in CLAIMS.items() if claim.of_samples]
         for number, (key, card) in enumerate(self.cards.items()):
             if number:
                 cards.addWidget(_Line(self))
+            if key in of_samples[:1]:
+                cards.addWidget(self._heading_of_samples())
             cards.addWidget(card)
             card.button.clicked.connect(functools.partial(self._test_or_stop, key))
         cards.addStretch(1)
-        scroll = QScrollArea(self)
+        self.cards_area = scroll = QScrollArea(self)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -108,7 +111,19 @@ class ClaimsDialog(QDialog):
         self._tests.ended.connect(self._show_end)
         self._tests.busy_changed.connect(self._show_busy)
         room = parent.window().screen().availableGeometry().size() * 0.85
-        self.resize(QSize(660, 720).boundedTo(room))
+        self.resize(QSize(720, 760).boundedTo(room))
+
+    def _heading_of_samples(self) -> QLabel:
+        heading = QLabel(
+            self.tr(
+                "About many samples, by their distance to renders as a judge reads them: {0} samples for each of the "
+                "runs above. These take minutes."
+            ).format(SAMPLES_PER_SEED),
+            self,
+        )
+        heading.setProperty("tone", "muted")
+        heading.setWordWrap(True)
+        return heading
 
     def done(self, result: int) -> None:
         """Close it, however that was asked for; nobody waits for a test that goes on."""
@@ -216,8 +231,9 @@ class ClaimCard(QWidget):
         grid.setVerticalSpacing(5)
         grid.setColumnStretch(1, 1)
         grid.addWidget(self.finding, 0, 0, 1, 2)
-        grid.addWidget(self.button, 0, 2, Qt.AlignmentFlag.AlignTop)
-        grid.addWidget(self.source, 1, 0, 1, 3)
+        grid.addWidget(self.button, 0, 2, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(self.source, 1, 0, 1, 2)
+        grid.addWidget(self.verdict, 1, 2, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight)
         for row, (name, text) in enumerate(
             ((self.tr("Published"), self.published), (self.tr("Here"), self.here)), start=2
         ):
@@ -226,12 +242,9 @@ class ClaimCard(QWidget):
             text.setWordWrap(True)
             grid.addWidget(heading, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(text, row, 1, 1, 2)
-        grid.addWidget(self.verdict, 4, 1, 1, 2)
+        grid.setColumnMinimumWidth(2, self.verdict.fontMetrics().horizontalAdvance(f"✗ {self.tr('Does not hold')}"))
         self.here.setMinimumHeight(2 * self.here.fontMetrics().lineSpacing())  # what is measured moves no button below
         self.here.setAlignment(Qt.AlignmentFlag.AlignTop)
-        policy = self.verdict.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self.verdict.setSizePolicy(policy)
         self.verdict.hide()
         theme().changed.connect(self._dress)
         self._dress()

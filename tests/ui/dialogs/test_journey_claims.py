@@ -6,7 +6,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.measures.claims import CLAIMS
+from sculptor_app.measures.claims import CLAIMS, ClaimProgress, Outcome
 from sculptor_app.session import engine as access
 from sculptor_app.ui.dialogs.claims import ClaimsDialog
 from tests.helpers.window import RUN_MS, Driver
@@ -45,6 +45,38 @@ def test_a_finding_is_tested_and_told_with_its_verdict(ready: Driver, dialog: Cl
     dialog.close()
     ready.window.bench.menus.actions["claims"].trigger()
     assert card.here.text().startswith("With DDIM")  # what was measured stays
+
+
+def test_findings_about_samples_and_forks_are_tested_too(ready: Driver, dialog: ClaimsDialog) -> None:
+    dialog.resize(560, 420)
+    no_judge = "There is no judge of pictures of this size (16 px) yet; the command evaluate makes one."
+    for key, told in (
+        ("closed-form", f"{no_judge} (measured with 48 samples of 5 steps, DDIM, tiny)"),
+        ("late-start", f"{no_judge} (measured with 48 samples, DDIM, tiny)"),
+        ("speciation", "Nothing reads a class off the pictures of this model. (measured with 4 runs of 5 steps, tiny)"),
+    ):
+        card = dialog.cards[key]
+        dialog.cards_area.ensureWidgetVisible(card.button)
+        press(card.button)
+        ready.qtbot.waitUntil(lambda: not dialog.is_busy, timeout=RUN_MS)
+        assert card.here.text() == told
+        assert card.verdict.text() == "Cannot be told"
+
+
+def test_how_much_time_is_left_is_told(ready: Driver, dialog: ClaimsDialog, monkeypatch: pytest.MonkeyPatch) -> None:
+    def testing(engine, key, asked, stop):
+        yield ClaimProgress(0, 40, 130.0)
+        stop.wait(RUN_MS / 1000)
+        yield Outcome("So it is.", True)
+
+    monkeypatch.setattr(access, "test_claim", testing)
+    card = dialog.cards["guidance-interval"]
+    dialog.cards_area.ensureWidgetVisible(card.button)
+    press(card.button)
+    ready.qtbot.waitUntil(lambda: card.here.text().startswith("Testing: "), timeout=RUN_MS)
+    assert card.here.text() == "Testing: 0 of 40, about 2 min 10 s left"
+    press(card.button)
+    ready.qtbot.waitUntil(lambda: not dialog.is_busy, timeout=RUN_MS)
 
 
 def test_a_test_is_stopped_by_its_button_and_by_closing(ready: Driver, dialog: ClaimsDialog) -> None:

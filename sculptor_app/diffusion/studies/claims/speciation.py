@@ -126,7 +126,9 @@ def speciation(
     rounds = ROUNDS if request.material is None else ROUNDS_OF_ONE_MATERIAL
     progress = _Progress(rounds + asked.seeds * (1 + len(first)))
     yield progress.so_far
-    found, times, size = [], (), 0
+    found: list[Decision] = []
+    times: tuple[float, ...] = ()
+    size = 0
     for closer in (False, True):
         at = steps_between(found) if closer else first
         progress.planned += asked.seeds * (1 + len(at)) if closer and at else 0

@@ -99,7 +99,8 @@ def sample_batch(
         scale = 1.0 if plan.guidance is None else plan.guidance(level_of(scheduler, index))
         predicted = networks.of(scale)(scheduler.scale_model_input(x, t), t).float()
         x = scheduler.step(predicted, t, x, return_dict=False)[0]
-    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+    shown: torch.Tensor = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+    return shown
 
 
 def scheduler_of(pipeline: SculptorPipeline, sampler: str, plan: Plan) -> Scheduler:
@@ -117,13 +118,13 @@ class _Networks:
 
     def __init__(self, pipeline: SculptorPipeline, labels: torch.Tensor | None, count: int) -> None:
         self._pipeline, self._count = pipeline, count
-        self._labels = (None, None) if labels is None else tuple(labels.tolist())
+        self._forms, self._materials = (None, None) if labels is None else labels.tolist()
         self._made: dict[float, Network] = {}
 
     def of(self, scale: float) -> Network:
         """The network at a scale; at 1 the unconditional half is not computed."""
         if scale not in self._made:
-            self._made[scale] = self._pipeline.network(*self._labels, scale, self._count)
+            self._made[scale] = self._pipeline.network(self._forms, self._materials, scale, self._count)
         return self._made[scale]
 
 
