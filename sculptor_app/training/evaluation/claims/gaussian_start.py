@@ -8,13 +8,14 @@ labels, nor does the Gaussian: samples are drawn without any.
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Generator
 
 import torch
 
 from sculptor_app.atelier.components import LabelledRenders, PictureGaussian, fit_gaussian, render_rounds
-from sculptor_app.core.texts import number_text, translate
+from sculptor_app.core.texts import number_text, steps_text, translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.samplers.levels import level_of
 from sculptor_app.diffusion.sampling.engine import Engine
@@ -33,6 +34,9 @@ STARTS = (20.0, 10.0, 5.0, 2.5, 1.25)
 
 SKIPPED = (0.15, 0.30)
 """Shares of the steps that are left out: the least and the most that was published."""
+PUBLISHED_SIGMA = 12.4
+"""Noise level after 30 % of the published steps, which are spaced as in Karras et al. 2022 from σ = 80 on: a share of
+another sampler's steps goes another way."""
 EQUAL = 1.1
 """A distance that is less than so many times another is as good."""
 
@@ -70,29 +74,38 @@ def closed_form(engine: Engine, asked: ClaimRequest, stop: threading.Event) -> G
     if isinstance(bench, Outcome):
         return bench
     steps = bench.request.steps
-    skipped = [max(1, round(steps * share)) for share in SKIPPED]
-    planned = (1 + len(skipped)) * bench.count
-    yield bench.foretell(planned, bench.count * sum(steps - each for each in (0, *skipped)))
-    gaussian = _gaussian(bench)
-    whole = yield from bench.draw(Plan(steps), bench.count)
-    of_whole = bench.distance(whole)
-    figures, errors, told = {"whole": of_whole}, {}, []
-    for share, first in zip(SKIPPED, skipped, strict=True):
-        plan = Plan(steps, first=first, start=_flow(gaussian))
-        short = yield from bench.draw(plan, bench.count)
-        ratio = bench.distance(short) / of_whole
-        error = bench.error_of(lambda one, other: other / one, whole, short)
-        figures |= {f"skipped_{share:.0%}"[:-1]: ratio, f"sigma_{share:.0%}"[:-1]: _sigma_at(bench, plan)}
-        errors[f"skipped_{share:.0%}"[:-1]] = error
-        told.append((first, _sigma_at(bench, plan), ratio, error))
+    shares = [max(1, round(steps * share)) for share in SKIPPED]
+    firsts = [*shares, _step_nearest(bench, PUBLISHED_SIGMA)]
+    drawn = sorted({0, *firsts})
+    planned = len(drawn) * bench.count
+    yield bench.foretell(planned, bench.count * sum(steps - each for each in drawn))
+    start = _flow(_gaussian(bench))
+    sets = {}
+    for first in drawn:
+        sets[first] = yield from bench.draw(Plan(steps, first=first, start=start if first else None), bench.count)
+    whole = bench.distance(sets[0])
+    ratios = {first: bench.distance(sets[first]) / whole for first in firsts}
+    errors = {first: bench.error_of(lambda one, other: other / one, sets[0], sets[first]) for first in ratios}
+    told = [(each, _sigma_at(bench, Plan(steps, first=each)), ratios[each], errors[each]) for each in firsts]
     said = translate(
-        "claims", "The distance of {0} samples is {1:.3f} after {2} steps. With the first {3} left out, down to σ = "
-        "{4:.1f}, it is {5:.2f} ± {6:.2f} times that; with the first {7}, down to {8:.1f}, {9:.2f} ± {10:.2f} times."
+        "claims", "The distance of {0} samples is {1:.3f} after {2}. With the first {3} left out, down to σ = {4:.1f}, "
+        "it is {5:.2f} ± {6:.2f} times that; with the first {7}, down to {8:.1f}, {9:.2f} ± {10:.2f} times; about as "
+        "deep as published, with the first {11}, down to {12:.1f}, {13:.2f} ± {14:.2f} times."
     )  # fmt: skip
-    here = said.format(bench.count, of_whole, steps, *told[0], *told[1])
-    (_, _, ratio, error), _ = told
+    here = said.format(bench.count, whole, steps_text(steps), *(each for row in told for each in row))
+    names = ("least", "most", "published_depth")
+    figures = {"whole": whole, **{name: ratios[each] for name, each in zip(names, firsts, strict=True)},
+               **{f"sigma_{name}": row[1] for name, row in zip(names, told, strict=True)}}  # fmt: skip
+    ratio, error = ratios[firsts[0]], errors[firsts[0]]
     rises = is_above(ratio - 2 * error, ratio + 2 * error, EQUAL)
-    return Outcome(here, None if rises is None else not rises, figures, errors)
+    of_names = {name: errors[each] for name, each in zip(names, firsts, strict=True)}
+    return Outcome(here, None if rises is None else not rises, figures, of_names)
+
+
+def _step_nearest(bench: Bench, sigma: float) -> int:
+    """How many steps are left out to begin as near to a noise level as can be; one at least."""
+    steps = bench.request.steps
+    return min(range(1, steps), key=lambda first: abs(math.log(_sigma_at(bench, Plan(steps, first=first)) / sigma)))
 
 
 def _gaussian(bench: Bench) -> PictureGaussian:
