@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,14 +29,20 @@ from sculptor_app.core.trajectory.levels import LEAST_CORRELATION
 from sculptor_app.exports.files import OptionError, check_target
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.sampling.engine import Engine
+    from sculptor_app.core.trajectory.step import Frame
+    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.diffusion.studies.cluster import ClusterWorkers
+    from sculptor_app.diffusion.studies.dispatch import DecisionRequest, Plan
+    from sculptor_app.diffusion.studies.processes import ProcessWorkers
+    from sculptor_app.diffusion.studies.worker import ThisProcess
     from sculptor_app.measures.likeness import Curve, Decision
 
-MOST_FORKS, MOST_SEEDS = 64, 100_000
+MOST_FORKS, MOST_SEEDS, MOST_WORKERS = 64, 100_000, 256
 EXAMPLES = """examples:
   sculptor-app decide --form bust --steps 20 --seeds 4 --forks 6 --at 2,4,6,8,12,16 --json curve.json
   sculptor-app decide --steps 20 --seeds 20 --forks 8 --json curve.json
   sculptor-app decide --u-turn --steps 20 --seeds 20 --json turned.json
+  sculptor-app decide --seeds 100 --json curve.json --cluster tcp://head-node:8786
 The file is written after every step of every seed; the same command goes on from what is in it.
 """
 
@@ -69,6 +75,12 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
                        help="look closer, step by step, where something is decided between two of them")  # fmt: skip
     forks.add_argument("--u-turn", action="store_true",
                        help="U-turns instead of forks: how much stays of the run's picture")  # fmt: skip
+    where = parser.add_argument_group("where it is computed; the numbers are the same, however many share in it")
+    where.add_argument("--workers", type=whole_number("number of workers", 1, MOST_WORKERS), metavar="N",
+                       help="processes of this machine, of one thread each (as many as it has cores, where memory "
+                       "and work suffice; on a GPU one)")  # fmt: skip
+    where.add_argument("--cluster", metavar="ADDRESS", help="or the workers of a Dask cluster, by its scheduler's "
+                       "address, tcp://HOST:PORT; program and model must be where they are")  # fmt: skip
     parser.add_argument("--json", type=file_path, metavar="FILE",
                         help="all results, to be gone on with, and for a program to read")  # fmt: skip
     parser.set_defaults(run=run, parser=parser)
@@ -96,6 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         if request.seed + arguments.seeds > MAX_SEED:
             raise OptionError("There are not so many seeds.", "Choose a smaller --seed.")
+        _check_cluster(arguments)
         if arguments.json is not None:
             check_target(arguments.json)
         return request, at
@@ -104,60 +117,104 @@ def run(arguments: argparse.Namespace) -> int:
         request, at = checked
         bring_model(arguments, interruption)
         with interruption.at_once():  # torch takes seconds to import
-            from sculptor_app.diffusion.sampling.engine import Engine
-        from sculptor_app.exports.decisions import DecisionSet, read_decisions, write_decisions
+            from sculptor_app.diffusion.studies import decisions  # noqa: F401
+        from sculptor_app.diffusion.studies.dispatch import DecisionRequest
+        from sculptor_app.exports.decisions import read_decisions
         from sculptor_app.measures.likeness import curves_of
 
         request = with_models_own(request, arguments)
         path, forks, u_turn = arguments.json, arguments.forks, arguments.u_turn
         results = [] if path is None else read_decisions(path, request, forks, u_turn)
         seeds = range(request.seed, request.seed + arguments.seeds)
-        wanted = [(seed, k) for seed in seeds for k in at]
-        with ProgressBar("Deciding", len(wanted), "step") as bar:
-            engine = Engine(report=bar.say)
-            for seed in seeds:
-                known = [each for each in results if each.seed == seed]
-                try:
-                    for found in _measured(engine, replace(request, seed=seed), at, arguments, known, interruption):
-                        results.append(found)
-                        if path is not None:
-                            write_decisions(path, DecisionSet(request, forks, results, u_turn))
-                        done = {(each.seed, each.step) for each in results}
-                        bar.move_to(sum(each in done for each in wanted))
-                except Cancelled:
-                    if path is None or not results:
-                        raise
-                    kept = f"Interrupted; what was measured is in {path}, and the same command goes on from there."
-                    raise Cancelled(kept) from None
+        try:
+            _measure(DecisionRequest(request, seeds, at, forks, u_turn, arguments.closer), arguments, results,
+                     interruption)  # fmt: skip
+        except Cancelled:
+            if path is None or not results:
+                raise
+            kept = f"Interrupted; what was measured is in {path}, and the same command goes on from there."
+            raise Cancelled(kept) from None
         asked = [each for each in results if each.seed in seeds and (arguments.closer or each.step in at)]
-        say("\n".join(_table(curves_of(asked), u_turn, request.asked_labels)), stdout())
+        ordered = sorted(asked, key=lambda each: each.seed)
+        say("\n".join(_table(curves_of(ordered), u_turn, request.asked_labels)), stdout())
 
     return run_checked(check, work)
 
 
-def _measured(
-    engine: Engine,
-    request: RunRequest,
-    at: tuple[int, ...],
-    arguments: argparse.Namespace,
-    known: list[Decision],
-    interruption: Interruption,
-) -> Iterator[Decision]:
-    """What is still to be measured of one run, as it comes."""
-    from sculptor_app.diffusion.sampling.sample import whole_run
-    from sculptor_app.diffusion.studies.decisions import measure_run
-    from sculptor_app.measures.likeness import Decision, curves_of, step_to_look_at
+def _check_cluster(arguments: argparse.Namespace) -> None:
+    if arguments.cluster is None:
+        return
+    if arguments.workers is not None:
+        raise OptionError("A cluster has workers of its own.", "Leave out --workers, or --cluster.")
+    from sculptor_app.diffusion.studies.cluster import why_no_cluster
+
+    if why := why_no_cluster(arguments.cluster):
+        raise why
+
+
+def _measure(
+    asked: DecisionRequest, arguments: argparse.Namespace, results: list[Decision], interruption: Interruption
+) -> None:
+    """Measure what is not among the results yet, add it to them, and write them each time."""
+    from sculptor_app.diffusion.studies.dispatch import Plan, measure_all
+    from sculptor_app.exports.decisions import DecisionSet, write_decisions
+
+    wanted = {(seed, k) for seed in asked.seeds for k in asked.steps}
+    done = len(wanted & {(each.seed, each.step) for each in results})
+    asked, count = _shared_out(asked, Plan(asked, results, largest_first=False), arguments)
+    plan = Plan(asked, results, largest_first=count != 1)
+    with ProgressBar("Deciding", len(wanted), "step") as bar:
+        if plan.is_over:
+            return
+        with _workers(count, arguments, bar, interruption) as workers:
+            for found in measure_all(plan, workers, interruption.event):
+                results.append(found)
+                if arguments.json is not None:
+                    write_decisions(arguments.json, DecisionSet(asked.request, asked.forks, results, asked.u_turn))
+                done += (found.seed, found.step) in wanted
+                bar.move_to(done)
+                if workers.count > 1:
+                    bar.say(f"{workers.count} workers")
+
+
+def _shared_out(asked: DecisionRequest, plan: Plan, arguments: argparse.Namespace) -> tuple[DecisionRequest, int]:
+    """What is asked, with the threads of each worker, and how many of them there are: 0 stands for a cluster's."""
+    from sculptor_app.diffusion.pipelines.devices import find_device
+    from sculptor_app.diffusion.studies.processes import usual_workers
+
+    if arguments.cluster is not None:
+        return asked, 0
+    device = find_device(asked.request.device)
+    if device.id != "cpu":
+        if (arguments.workers or 1) > 1:
+            raise OptionError(f"One process uses all of {device.name}.", "Leave out --workers, or add --device cpu.")
+        return asked, 1
+    if arguments.workers is not None:
+        return asked, arguments.workers
+    count, threads = usual_workers(asked.request.model, plan.units, plan.evaluations)
+    return replace(asked, threads=threads), count
+
+
+def _workers(
+    count: int, arguments: argparse.Namespace, bar: ProgressBar, interruption: Interruption
+) -> ClusterWorkers | ProcessWorkers | ThisProcess:
+    """The workers, to be left as a context."""
+    from sculptor_app.diffusion.studies.cluster import ClusterWorkers
+    from sculptor_app.diffusion.studies.processes import ProcessWorkers
+    from sculptor_app.diffusion.studies.worker import ThisProcess
+
+    if count == 0:
+        return ClusterWorkers(arguments.cluster, _read_labels, lambda sentence: bar.note([sentence]))
+    if count == 1:
+        return ThisProcess(_read_labels, interruption.event, bar.say)
+    return ProcessWorkers(count, _read_labels)
+
+
+def _read_labels(pictures: Sequence[Frame], run: Trajectory) -> dict[str, list[str]]:
+    """As the judge reads them; workers import torch with their first unit, and not by the name of this function."""
     from sculptor_app.training.evaluation.judge_training import read_labels
 
-    is_there = all(any(each.step == k for each in known) for k in at)
-    if is_there and not (arguments.closer and step_to_look_at(curves_of(known)) is not None):
-        return
-    stop, closer, u_turn = interruption.event, arguments.closer, arguments.u_turn
-    whole = whole_run(engine, request, stop)
-    for event in measure_run(engine, whole, at, arguments.forks, stop, read_labels, known, closer, u_turn):
-        if isinstance(event, Decision):
-            yield event
-    whole.close()
+    return read_labels(pictures, run)
 
 
 def _table(curves: dict[str, Curve], u_turn: bool, asked: Collection[str]) -> Iterator[str]:

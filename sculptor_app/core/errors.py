@@ -52,5 +52,9 @@ class PictureError(SculptorError):
     """A file cannot be opened as a picture."""
 
 
+class WorkersLost(SculptorError):
+    """Processes that compute, here or on other machines, ended by themselves or cannot be reached."""
+
+
 class Cancelled(Exception):  # no error: a person asked for it
     """A run was stopped on request; its trajectory so far stays valid."""

@@ -253,3 +253,16 @@ def usual_steps(steps: int, first: int = 0) -> tuple[int, ...]:
     found = {first, steps - 1, *(max(FIRST_FORK_STEP, round(steps * share)) for share in shares)}
     found = {each for each in found if each >= first and each != 1}
     return tuple(sorted(k for k in found if k < steps))
+
+
+def coarse_to_fine(steps: Sequence[int]) -> list[int]:
+    """Steps so ordered that each comes where the gap was widest: a curve has its shape before it is whole."""
+    left, order = sorted(set(steps)), []
+    for end in (0, -1):
+        if left:
+            order.append(left.pop(end))
+    while left:
+        far = max(left, key=lambda step: (min(abs(step - each) for each in order), -step))
+        left.remove(far)
+        order.append(far)
+    return order

@@ -6,11 +6,15 @@ import os
 import platform
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from sculptor_app.core.errors import DeviceMissing
 from sculptor_app.core.texts import translate
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Microseconds of the cores' time that a container may take in a period, and those of the period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,25 @@ def find_device(wanted: str) -> Device:
 
 def cpu_threads() -> int:
     """Threads for torch on the CPU: one fewer than there are cores, so that a window beside it stays smooth."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, allowed - 1)
+    return max(1, _allowed_cores() - 1)
+
+
+def cpu_workers() -> int:
+    """Processes of one thread each that the CPU has cores for, or of which a container leaves the time."""
+    return max(1, min(_allowed_cores(), _cores_of_container()))
+
+
+def _allowed_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cores_of_container() -> int:
+    """What a control group leaves of the cores' time, in cores; many where none is set."""
+    try:
+        quota, period = CPU_QUOTA.read_text(encoding="ascii").split()
+        return round(int(quota) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):  # there is none, or it says "max"
+        return 1 << 16
 
 
 def _apple_chip() -> str:

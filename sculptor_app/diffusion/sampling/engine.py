@@ -82,6 +82,7 @@ class Engine:
 
     Args:
         report: Receives the progress of loading, whoever asked for it; None is nobody.
+        threads: Those of torch on the CPU; None is all cores but one. Their number changes the last bits of a run.
 
     Attributes:
         device: Where the loaded model is; None when none is loaded.
@@ -89,8 +90,10 @@ class Engine:
         cache: What jobs keep beside the loaded model, by keys of their own; cleared when it is moved or unloaded.
     """
 
-    def __init__(self, loader: PipelineLoader = load_pipeline, report: Report | None = None) -> None:
-        self._loader, self._report = loader, report
+    def __init__(
+        self, loader: PipelineLoader = load_pipeline, report: Report | None = None, threads: int | None = None
+    ) -> None:
+        self._loader, self._report, self.threads = loader, report, threads
         self._pipeline: Pipeline | None = None
         self._folder: Path | None = None
         self.device: Device | None = None
@@ -139,7 +142,7 @@ class Engine:
             SculptorError: The device is not there, is too small, or the folder cannot be used.
         """
         target, folder = machine.find_device(device), model_folder(model)
-        torch.set_num_threads(machine.cpu_threads())
+        torch.set_num_threads(self.threads or machine.cpu_threads())
         try:
             with memory_errors(target.name):
                 self._make_ready(folder, target, stop, report or self._report)

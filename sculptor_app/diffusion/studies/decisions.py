@@ -23,7 +23,7 @@ from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import whole_run
 from sculptor_app.diffusion.studies.fork import fork, parted, parting_of_noise
-from sculptor_app.measures.likeness import Decision, curves_of, decision_of, kept_of, step_to_look_at
+from sculptor_app.measures.likeness import Decision, coarse_to_fine, curves_of, decision_of, kept_of, step_to_look_at
 
 ReadLabels = Callable[[Sequence[Frame], Trajectory], Mapping[str, Sequence[str]]]
 """Reads labels off pictures, (C, H, W) in [-1, 1] each, of forks of a run; by kind of label, none where it cannot."""
@@ -103,7 +103,7 @@ def measure_run(
         closer: Go on where something is decided between two steps, until no such gap is left.
     """
     found = list(known)
-    for step in _spread(steps):
+    for step in coarse_to_fine(steps):
         if all(each.step != step for each in found):
             yield from _noting(measure_step(engine, whole, step, forks, stop, read_labels, u_turn), found)
     while closer and (middle := step_to_look_at(curves_of(found))) is not None:
@@ -115,19 +115,6 @@ def _noting(events: Iterator[ForkEnded | Decision], found: list[Decision]) -> It
         if isinstance(event, Decision):
             found.append(event)
         yield event
-
-
-def _spread(steps: Sequence[int]) -> list[int]:
-    """Steps so ordered that each comes where the gap was widest: a curve has its shape before it is whole."""
-    left, order = sorted(set(steps)), []
-    for end in (0, -1):
-        if left:
-            order.append(left.pop(end))
-    while left:
-        far = max(left, key=lambda step: (min(abs(step - each) for each in order), -step))
-        left.remove(far)
-        order.append(far)
-    return order
 
 
 def _fork(
