@@ -38,6 +38,7 @@ from sculptor_app.diffusion.models.verdict import listed as listed
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.painting import Ground
     from sculptor_app.core.pictures.start import Start
+    from sculptor_app.core.requests.changes import RunChanges
     from sculptor_app.core.requests.painting import Painting
     from sculptor_app.core.requests.request import GridRequest
     from sculptor_app.core.trajectory.base import RunInfo
@@ -133,6 +134,42 @@ class Sampling:
 
         return sample(
             engine, request, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=start,
+            journal_folder=folders.journals(),
+        )  # fmt: skip
+
+    def sample_with_changes(
+        self,
+        engine: Engine,
+        request: RunRequest,
+        changes: RunChanges,
+        stop: threading.Event,
+        *,
+        budget_bytes: int,
+        watch_guidance: bool,
+        start: Start | None,
+    ) -> Generator[Event, None, None]:
+        """Run a request whose settings change along the run; see `diffusion.studies.changes.sample_with_changes`."""
+        from sculptor_app.diffusion.studies.changes import sample_with_changes
+
+        return sample_with_changes(
+            engine, request, changes, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=start,
+            journal_folder=folders.journals(),
+        )  # fmt: skip
+
+    def go_on(
+        self,
+        engine: Engine,
+        trajectory: Trajectory,
+        stop: threading.Event,
+        *,
+        budget_bytes: int,
+        watch_guidance: bool,
+    ) -> Generator[Event, None, None]:
+        """Go on with a run that was stopped; see `diffusion.studies.changes.go_on`."""
+        from sculptor_app.diffusion.studies.changes import go_on
+
+        return go_on(
+            engine, trajectory, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance,
             journal_folder=folders.journals(),
         )  # fmt: skip
 

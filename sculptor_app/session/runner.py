@@ -8,12 +8,13 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.files import sweep_temporary
+from sculptor_app.core.requests.changes import NO_CHANGES, RunChanges
 from sculptor_app.core.requests.request import Parting, RequestError, RunRequest
 from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.session.engine import LoadingProgress, MakeStart, Sampling, Work
@@ -227,18 +228,19 @@ class SamplingRunner(QObject):
             run.failed.connect(self._fail_preparing)
             self._jobs.start(self._preparing_job, run)
 
-    def start(self, request: RunRequest, start: MakeStart | None = None) -> SampleRun:
+    def start(self, request: RunRequest, start: MakeStart | None = None, changes: RunChanges = NO_CHANGES) -> SampleRun:
         """Sample; before the engine is there the run waits, and one that goes on is cancelled for it.
 
         Args:
             start: Makes the `core.pictures.start.Start` to begin with instead of the seed's noise; it is called in the
                 worker thread with the engine and the request.
+            changes: What changes along the run.
 
         Returns:
             The run's handle; nothing comes of it before this returns.
         """
         run = SampleRun(self)
-        self._ask_for(run, self._sampling_job(request, start))
+        self._ask_for(run, self._sampling_job(request, start, changes))
         return run
 
     def fork(
@@ -266,6 +268,23 @@ class SamplingRunner(QObject):
                     budget_bytes=budget_bytes, watch_guidance=watch_guidance, painting=painting,
                 )
             )  # fmt: skip
+
+        self._ask_for(run, job)
+        return run
+
+    def go_on(self, trajectory: Trajectory) -> SampleRun:
+        """Take the steps that a stopped run has left, as it would have; rules and handle are those of `start`."""
+        run = SampleRun(self)
+        budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            from sculptor_app.measures.run_measures import measured  # numpy comes with it
+
+            return measured(
+                self._sampling.go_on(
+                    self._made_engine(), trajectory, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance
+                )
+            )
 
         self._ask_for(run, job)
         return run
@@ -358,7 +377,7 @@ class SamplingRunner(QObject):
         else:
             yield Prepared(devices, self._first_model or "embedded")
 
-    def _sampling_job(self, request: RunRequest, make_start: MakeStart | None) -> Job:
+    def _sampling_job(self, request: RunRequest, make_start: MakeStart | None, changes: RunChanges) -> Job:
         """Sample and measure; it yields the events of the sampler with the run's measures."""
         budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
 
@@ -369,10 +388,12 @@ class SamplingRunner(QObject):
             if make_start is not None:
                 engine.load(request.model, request.device, stop)  # what makes the start cannot be stopped
                 start = make_start(engine, request)
-            events = self._sampling.sample(
-                engine, request, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=start
-            )
-            return measured(events)
+            options: dict[str, Any] = {
+                "budget_bytes": budget_bytes, "watch_guidance": watch_guidance, "start": start
+            }  # fmt: skip
+            if changes:
+                return measured(self._sampling.sample_with_changes(engine, request, changes, stop, **options))
+            return measured(self._sampling.sample(engine, request, stop, **options))
 
         return job
 

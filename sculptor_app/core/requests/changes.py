@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest, differing_fields
 from sculptor_app.core.requests.samplers import SAMPLERS
@@ -83,7 +83,7 @@ class Place:
             raise RequestError(
                 translate("errors", "{0!r} is no place along a run; write 8, snr=0.3 or sigma=1.5.").format(text)
             )
-        return cls(cast("PlaceKind", kind), number)
+        return cls(kind, number)
 
     @property
     def words(self) -> str:
@@ -106,10 +106,9 @@ class Place:
             raise RequestError(
                 translate("errors", "The noise levels of this run are known only when it runs; tell places by steps.")
             )
-        is_there = {
-            "snr": lambda level: level.snr >= self.value, "sigma": lambda level: level.sigma <= self.value
-        }[self.kind]  # fmt: skip
-        return next((k for k, level in enumerate(levels) if is_there(level)), len(levels))
+        if self.kind == "snr":
+            return next((k for k, level in enumerate(levels) if level.snr >= self.value), len(levels))
+        return next((k for k, level in enumerate(levels) if level.sigma <= self.value), len(levels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,17 +293,24 @@ def changes_told(segments: Sequence[Segment]) -> str:
         for name, value in settings_changed(one.request, then.request).items():
             if name == "guidance" and told and changes.guidance_between is not None:
                 continue
-            what = translate("names", "another {0}").format(name.replace("_", " "))
-            if name in CHANGING_FIELDS:
-                what = f"{setting_words(name, getattr(one.request, name))} → {_value_words(name, value)}"
+            what = change_words(one.request, name, value)
             place = Place("step", then.after)
             is_alone = len(segments) == 2
             told.append(what if is_alone else translate("names", "{0} after {1}").format(what, place.words))
     return ", ".join(told)
 
 
+def change_words(request: RunRequest, name: str, value: OptionValue) -> str:
+    """What of a request another value changes: "form bust → vase"; of an option the name alone, "another prompt"."""
+    if name not in CHANGING_FIELDS:
+        return translate("names", "another {0}").format(name.replace("_", " "))
+    return f"{setting_words(name, getattr(request, name))} → {_value_words(name, value)}"
+
+
 def _between_words(places: tuple[Place, Place]) -> str:
-    return translate("names", "between {0} and {1} only").format(*(place.words for place in places))
+    """The steps between two places that are told by steps."""
+    first, last = (int(place.value) for place in places)
+    return translate("names", "in steps {0}–{1} only").format(first + 1, last)
 
 
 def changes_between(segments: Sequence[Segment]) -> RunChanges | None:

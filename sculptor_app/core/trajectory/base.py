@@ -209,6 +209,11 @@ class AnyTrajectory(LevelSequence, ABC):
         """Why it stopped before its end: "cancelled", "failed: " and a sentence; empty otherwise."""
         return ""
 
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Its stretches with the settings of each, with those that are still to come."""
+        return self.info.segments
+
     @abstractmethod
     def state(self, k: int) -> Frame:
         """Noisy state k, (C, H, W) float32, read-only; k is 0..last.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.requests.changes import Segment
 from sculptor_app.core.trajectory.array_store import ArrayStore, FrameStore
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, Memory, RunInfo, SnapshotStore
 from sculptor_app.core.trajectory.journal import Journal
@@ -76,6 +77,11 @@ class Trajectory(AnyTrajectory):
     def ended(self) -> str:
         """Why the run stopped before its end, as `end` was given it."""
         return self._ended
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Its stretches, as in the base class."""
+        return (*self.info.segments, *(() if self.snapshots is None else self.snapshots.rest))
 
     def end(self, reason: str) -> None:
         """Say why the run stopped before its end; see `ended`."""
@@ -298,6 +304,11 @@ class DecodedTrajectory(AnyTrajectory):
     def ended(self) -> str:
         """Why the run stopped before its end."""
         return self.source.ended
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Those of the run in latents."""
+        return self.source.segments
 
     def decode_next(self, decoder: Decoder) -> int:
         """Decode the next state and its guess; only one thread may call this.

@@ -29,7 +29,7 @@ from sculptor_app.diffusion.sampling.engine import Engine, PlanUnknown
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, sample, stream_events
 from sculptor_app.diffusion.sampling.snapshots import NotForkable, RunSnapshots
-from sculptor_app.diffusion.studies.fork import ForkReplay, check_begins, check_shared
+from sculptor_app.diffusion.studies.fork import ForkReplay, check_begins, check_shared, fork
 
 
 def sample_with_changes(
@@ -75,6 +75,36 @@ def sample_with_changes(
                 translate("errors", "The run has other noise levels than were planned; tell places by steps.")
             )
         yield from go_through(engine, begun, events, rest, stop, watch_guidance)
+
+
+def go_on(
+    engine: Engine,
+    trajectory: Trajectory,
+    stop: threading.Event,
+    budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    spill_folder: Path | None = None,
+    watch_guidance: bool = False,
+    journal_folder: Path | None = None,
+) -> Generator[Event, None, None]:
+    """Events of a run that goes on with one that was stopped, and has the changes that were still to come.
+
+    Args:
+        trajectory: The run that was stopped; it stays as it is.
+        stop, budget_bytes, spill_folder, watch_guidance, journal_folder: As for `sample`.
+
+    Raises:
+        NotForkable, RequestError, Cancelled, SculptorError: As `fork`.
+    """
+    kept, k = trajectory.snapshots, trajectory.last
+    request, rest = trajectory.info.request, () if kept is None else kept.rest
+    if rest and rest[0].after == k:  # it was stopped just before that change
+        request, rest = rest[0].request, rest[1:]
+    events = fork(
+        trajectory, k, engine, stop, request, budget_bytes, spill_folder, watch_guidance,
+        journal_folder=journal_folder, until=rest[0].after if rest else None,
+    )  # fmt: skip
+    with contextlib.closing(events):
+        yield from go_through(engine, next(events), events, rest, stop, watch_guidance)
 
 
 def planned_segments(

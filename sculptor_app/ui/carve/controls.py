@@ -119,6 +119,11 @@ class Controls(RunForm):
             loras=self.loras.loras if self._takes_loras else (), has_guidance=self._has_guidance,
         )  # fmt: skip
 
+    @property
+    def has_guidance(self) -> bool:
+        """Whether the model knows guidance."""
+        return self._has_guidance
+
     def request(self) -> RunRequest | None:
         if any(self._own_problems.values()):
             return None

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import OutOfDeviceMemory, SculptorError
+from sculptor_app.core.requests.changes import NO_CHANGES, RunChanges, Segment, base_request
 from sculptor_app.core.requests.request import Parting, RunRequest
 from sculptor_app.session.grid_run import Measuring
 from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
 from sculptor_app.session.session import Session, ShownRun
+from sculptor_app.ui.carve.changes import ChangesControl
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.playback.run_panel import RunPanel, few_names
 from sculptor_app.ui.playback.texts import StepClock, end_text, run_title, steps_took_text, time_taken_s
@@ -49,15 +51,21 @@ class RunControl(QObject):
     )  # the trajectory of a run that was stopped, and the `SampleRun` of what it had left
 
     def __init__(
-        self, session: Session, runner: SamplingRunner, controls: Controls, panel: RunPanel, messages: MessageBar
+        self,
+        session: Session,
+        runner: SamplingRunner,
+        controls: Controls,
+        panel: RunPanel,
+        messages: MessageBar,
+        changes: ChangesControl,
     ) -> None:
         super().__init__(panel)
-        self._session, self._runner = session, runner
+        self._session, self._runner, self._changes = session, runner, changes
         self._controls, self._panel, self._messages = controls, panel, messages
         self._busy = self._is_starting = False
         self._run: SampleRun | None = None
         self._forked_from: AnyTrajectory | None = None  # what the run that is about to begin is a fork of
-        self._to_use: RunRequest | None = None  # settings that wait for their model
+        self._to_use: tuple[Segment, ...] = ()  # of a run whose settings wait for their model
         self._file_to_use: tuple[MadeWith, str, str | None] | None = None  # likewise, of a file: its name, its model
         self._clock = StepClock()  # of the run that goes on
         self._newest = 0  # step of it
@@ -72,6 +80,7 @@ class RunControl(QObject):
         runner.plan_refused.connect(self._take_refusal)
         controls.edited.connect(self._judge)
         controls.submitted.connect(self.start)
+        changes.edited.connect(self._compare)
         panel.start_requested.connect(self.start)
         panel.stop_requested.connect(self._stop_now)
         panel.going_on_requested.connect(self.show_going_on)
@@ -109,11 +118,13 @@ class RunControl(QObject):
         request = self._controls.request()
         if request is None:
             return
-        self.sample(request)
+        self.sample(request, changes=self._changes.changes_for(request))
 
-    def sample(self, request: RunRequest, start: MakeStart | None = None) -> SampleRun:
+    def sample(
+        self, request: RunRequest, start: MakeStart | None = None, changes: RunChanges = NO_CHANGES
+    ) -> SampleRun:
         """Run a request, from another start than its seed's noise if there is one: see `SamplingRunner.start`."""
-        return self._begin(lambda: self._runner.start(request, start))
+        return self._begin(lambda: self._runner.start(request, start, changes))
 
     def make_again(self, info: RunInfo, begun_with: Start | None) -> SampleRun:
         """Make a run again from what is told of it, and what it began with: see `SamplingRunner.make_again`."""
@@ -143,10 +154,12 @@ class RunControl(QObject):
 
     @Slot()
     def go_on(self) -> None:
-        """Take the steps that a stopped run has left: a fork at its last state, with its own settings."""
+        """Take the steps that a stopped run has left: a fork at its last state, with its own settings and changes."""
         run = self._stopped
         if run is not None:
-            self.gone_on.emit(run, self.fork(run, run.last, run.info.request))
+            again = self._begin(lambda: self._runner.go_on(run))
+            self._forked_from = run
+            self.gone_on.emit(run, again)
 
     @Slot()
     def _show_can_go_on(self) -> None:
@@ -246,12 +259,12 @@ class RunControl(QObject):
         trajectory = self._session.trajectory
         if trajectory is None:
             return
-        request = trajectory.info.request
-        if request.model == self._controls.model:
-            self._controls.use(request)
+        model = trajectory.info.request.model
+        if model == self._controls.model:
+            self._controls.use(self._changes.use(trajectory.segments))
         else:
-            self._to_use = request
-            self.model_wanted.emit(request.model)
+            self._to_use = trajectory.segments
+            self.model_wanted.emit(model)
 
     def use_file(self, made: MadeWith, name: str, model: str | None) -> None:
         """Fill the fields with what a file was made with, and offer to start; its model is opened first.
@@ -288,15 +301,15 @@ class RunControl(QObject):
     @Slot()
     def take_model(self) -> None:
         """Another model has been opened, perhaps for the settings of a run."""
-        request, self._to_use = self._to_use, None
-        if request is not None and request.model == self._controls.model:
-            self._controls.use(request)
+        segments, self._to_use = self._to_use, ()
+        if segments and segments[0].request.model == self._controls.model:
+            self._controls.use(self._changes.use(segments))
         self._fill_from_file()
 
     @Slot()
     def forget_settings(self) -> None:
         """The model was not opened that settings may wait for."""
-        self._to_use = self._file_to_use = None
+        self._to_use, self._file_to_use = (), None
 
     @Slot()
     def _compare(self) -> None:
@@ -306,6 +319,10 @@ class RunControl(QObject):
             return
         info = trajectory.info
         names = self._controls.differences(info.request)
+        if self._changes.changes:  # else what the run ended with is told, as of a fork that was made by hand
+            names = self._controls.differences(base_request(trajectory.segments))
+            if not self._changes.are_those_of(trajectory):
+                names = (*names, self.tr("changes"))
         own_picture = str(info.request.option_values.get("image") or "")  # of img2img: one of the fields
         begins_otherwise = bool(info.origin) and not own_picture.endswith(info.origin)
         start = self.tr("Start begins with the noise of the seed; this run was carved out of {0}.")

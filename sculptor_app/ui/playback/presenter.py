@@ -98,6 +98,8 @@ class PlaybackPresenter(QObject):
         step, last = self._session.position, self._session.last
         if self._timeline.planned != trajectory.planned_steps:  # of a sampler whose steps are counted as they come
             self._plan_again(trajectory)
+        if len(self._timeline.forks) != len(trajectory.info.forks):  # its settings have changed along it
+            self.show_forks(trajectory)
         self._timeline.set_available(last)
         self._timeline.set_step(step)
         self._transport.set_range(last, trajectory.planned_steps)
@@ -114,11 +116,15 @@ class PlaybackPresenter(QObject):
         self.show_trajectory(trajectory)
         self.clock.request()
 
+    def show_forks(self, trajectory: AnyTrajectory) -> None:
+        """Mark where a run left another one, and where its settings changed."""
+        self._timeline.set_forks(texts.forks_told(trajectory))
+
     def _plan_again(self, trajectory: AnyTrajectory) -> None:
         ratios = [level.snr for level in trajectory.levels]
         in_order = ratios[::-1] if self._session.into_noise else ratios
         self._timeline.set_plan(self._session.spans, trajectory.planned_steps, in_order)
-        self._timeline.set_fork(_fork_of(trajectory))
+        self.show_forks(trajectory)
         self._timeline.set_block_word(self.tr("start") if trajectory.info.first_step > 1 else self.tr("noise"))
 
     @Slot(bool)
@@ -188,6 +194,11 @@ class FramePresenter(PlaybackPresenter):
         self._film.set_planned(trajectory.planned_steps)
         self._film.set_spans(self._session.spans)
         self._film.set_fork(_fork_of(trajectory))
+
+    def show_forks(self, trajectory: AnyTrajectory) -> None:
+        super().show_forks(trajectory)
+        self._film.set_fork(_fork_of(trajectory))
+        self._show_title()
 
     @Slot()
     def _show_title(self) -> None:

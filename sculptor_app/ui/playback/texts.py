@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
+from sculptor_app.core.requests.changes import change_words, settings_changed
+from sculptor_app.core.requests.request import Parting
 from sculptor_app.core.texts import byte_text, steps_text
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.ui.widgets import names
@@ -47,6 +49,18 @@ def end_text(trajectory: AnyTrajectory, has_failed: bool = False) -> str:
 def run_title(trajectory: AnyTrajectory, source: str = "") -> tuple[str, ...]:
     """The title of a run, and how it stopped before its end; see `title_parts`."""
     return (*title_parts(trajectory.info, source), *filter(None, [end_text(trajectory)]))
+
+
+def forks_told(trajectory: AnyTrajectory) -> tuple[tuple[int, str], ...]:
+    """The states behind which a run went on in another way than before, each with a sentence about that."""
+    segments, told = trajectory.info.segments, []
+    for fork, one, then in zip(trajectory.info.forks, segments, segments[1:], strict=False):
+        changed = settings_changed(one.request, then.request).items()
+        words = ", ".join(change_words(one.request, name, value) for name, value in changed)
+        left = translate("Fork", "Here it left the run that it shares these steps with")
+        is_other = bool(words) and fork.parting is Parting.OWN_STATE
+        told.append((fork.step, translate("Fork", "From here on: {0}").format(words) if is_other else left))
+    return tuple(told)
 
 
 class StepClock:

@@ -254,6 +254,7 @@ class Menus(QObject):
                 lambda: self._is_carve() and self._reproduction.can_start,
                 tip=self.tr("Runs it with the settings of its file, and says whether every state is the same."),
             ),
+            lambda menu: menu.addMenu(self._panels.changes.menu),
             Action("new_seed", self.tr("&New seed"), controls.choose_new_seed, ("Ctrl+N",), self._is_carve),
             None,
             Choice(

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.session import Session
+from sculptor_app.ui.carve.changes import ChangesControl
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.welcome import Welcome
@@ -30,6 +31,7 @@ from sculptor_app.ui.plots.plots_panel import PlotsPanel, plots_fold
 from sculptor_app.ui.shell.docks import DOCK_TAKES_PX, LEAST_LEFT_PX, DockLayout
 from sculptor_app.ui.widgets.bars import BarColumn, MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import CompactStack, ElidedLabel, LayoutBarrier
+from sculptor_app.ui.widgets.changes_lane import ChangesLane
 from sculptor_app.ui.widgets.filmstrip import PICTURE_SIDE, Filmstrip, film_px, picture_side
 from sculptor_app.ui.widgets.folding import FoldingPanel, Folds
 from sculptor_app.ui.widgets.names import explained
@@ -59,7 +61,7 @@ class Panels(QObject):
         self.run_panel = RunPanel(window)
         self.plots = PlotsPanel(self.session, window)
         self.transport = TransportBar(window)
-        self.timeline = Timeline(window)
+        self.timeline, self.lane = Timeline(window), ChangesLane(window)
         self.film_hint = QLabel(self.tr("Every step leaves a picture here, from the pure noise on."), window)
         self.film_hint.setProperty("tone", "muted")
         self.film_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -82,7 +84,10 @@ class Panels(QObject):
         self.memory_line = QLabel(window)
         self.memory_line.setToolTip(memory_tip())
         self.status = self._make_status(window)
-        self.run_control = RunControl(self.session, self.runner, self.controls, self.run_panel, self.messages)
+        self.changes = ChangesControl(self.session, self.runner, self.controls, self.timeline, self.lane, self.messages)
+        self.run_control = RunControl(
+            self.session, self.runner, self.controls, self.run_panel, self.messages, self.changes
+        )
         self.run_control.judged.connect(self.welcome.set_can_start)
         self.welcome.set_can_start(not self.controls.reason)
         self.welcome.start_requested.connect(self.run_control.start)
@@ -134,7 +139,7 @@ class Panels(QObject):
         self.controls.rebuilt.connect(block.fit)
         *sides, below = SCRUBBER_MARGINS
         margins = sides[0], sides[1], sides[2], below + DOCK_TAKES_PX
-        scrubber = _column(window, (self.transport, self.timeline), margins, SCRUBBER_GAP_PX)
+        scrubber = _column(window, (self.transport, self.lane, self.timeline), margins, SCRUBBER_GAP_PX)
         block_name, plots_name = self.tr("The block"), self.tr("Frequencies")
         block_panel = FoldingPanel(
             LayoutBarrier(block), (self.controls.title,), block_name, "left", LEAST_LEFT_PX, LEFT_LEAVES_PX

@@ -156,6 +156,15 @@ def material_name(key: str) -> str:
     }[key]
 
 
+MOST_LETTERS = 28
+
+
+def few_letters(text: str) -> str:
+    """A text on one line, cut where it is long."""
+    text = " ".join(text.split())
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1].rstrip()}…"
+
+
 def step_range(first: int, last: int) -> str:
     """First and last step, as in 16–30, or 7 for a single one."""
     return f"{first}" if first == last else f"{first}–{last}"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QHelpEvent,
     QHideEvent,
     QImage,
@@ -76,6 +77,7 @@ class Timeline(QSlider):
     """
 
     step_requested = Signal(int)  # the person wants this state, 0..available
+    menu_requested = Signal(int, QPoint)  # the menu of a state, at a place of the screen
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
@@ -95,7 +97,8 @@ class Timeline(QSlider):
         self._wheel = 0
         self._magnification = 1.0
         self._picture: Callable[[int], QImage | None] = lambda step: None
-        self._fork: int | None = None
+        self._has_menu = False
+        self._forks: tuple[tuple[int, str], ...] = ()
         self._preview: StepPicture | None = None  # made when it is shown first
         self._previewed = -1  # the state that it showed last
         self._layers: tuple[QPixmap, QPixmap] | None = None  # kept: they cost most, and stay while the cursor moves
@@ -160,11 +163,24 @@ class Timeline(QSlider):
         self._mark_notes = dict(notes or {})
         self._dress()
 
-    def set_fork(self, step: int | None) -> None:
-        """Mark the last state that the run shares with another one, which it left there; None for no such."""
-        if step != self._fork:
-            self._fork = step
+    def set_forks(self, forks: Sequence[tuple[int, str]]) -> None:
+        """Mark the states behind which the run went on in another way than before.
+
+        Args:
+            forks: their numbers, rising as a rule, each with what is said of it.
+        """
+        if tuple(forks) != self._forks:
+            self._forks = tuple(forks)
             self._dress()
+
+    def offer_menu(self) -> None:
+        """Ask for a menu where a person wants one; see `menu_requested`."""
+        self._has_menu = True
+
+    @property
+    def forks(self) -> tuple[int, ...]:
+        """The states that are marked so."""
+        return tuple(step for step, _ in self._forks)
 
     def set_magnification(self, magnification: float) -> None:
         """Paint everything so many times as large, type and bar alike."""
@@ -231,8 +247,7 @@ class Timeline(QSlider):
             if at == step:
                 text = self._mark_bounds.get(band, self._mark_text).format(band_name(band).capitalize())
                 lines += [text, *filter(None, [self._mark_notes.get(band)])]
-        if self._fork == step:
-            lines.append(self.tr("Here it left the run that it shares these steps with"))
+        lines += [text for at, text in self._forks if at == step]
         if self._summary:
             lines.append(self._summary)
         if step > self._available:
@@ -306,8 +321,8 @@ class Timeline(QSlider):
         if self._planned and not self._spans:
             text = self.tr("The noise levels of this run are not known, so it has no phases.")
             timeline_paint.paint_unknown_label(painter, axis, text)
-        if self._fork is not None and self._planned:
-            timeline_paint.paint_fork(painter, axis, self._fork)
+        for step in self.forks if self._planned else ():
+            timeline_paint.paint_fork(painter, axis, step)
         if self._marks:
             below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
             word = self._mark_word or (self.tr("drowned:") if self._counts_layers else self.tr("settled:"))
@@ -393,6 +408,17 @@ class Timeline(QSlider):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self.isSliderDown() and event.button() == Qt.MouseButton.LeftButton:
             self.setSliderDown(False)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if not self._planned or not self._has_menu:
+            super().contextMenuEvent(event)
+            return
+        by_keyboard = event.reason() is QContextMenuEvent.Reason.Keyboard
+        step = self.value() if by_keyboard else self.step_at(event.pos())
+        place = QPoint(round(self._axis().centre(step) * self._magnification), self.height() // 2)
+        self._hide_preview()
+        self.menu_requested.emit(step, self.mapToGlobal(place) if by_keyboard else event.globalPos())
+        event.accept()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         self._wheel += event.angleDelta().y() or -event.angleDelta().x()

@@ -80,6 +80,8 @@ BAR_HEIGHT = 35.0
 MARKS_TOP = BAR_TOP + BAR_HEIGHT + 3
 HEIGHT = 86
 _MARK_TEXT_TOP = MARKS_TOP + 9
+CURSOR_PX = 7.0
+"""How far the cursor's line reaches into the bar from above and from below."""
 _ICON = 20.0
 _PAD = 8.0
 _LEAST_PAD = 3.0
@@ -231,15 +233,19 @@ def paint_fork(painter: QPainter, axis: Axis, step: int) -> None:
     tokens = theme().tokens
     x = round(axis.start(step + 1)) - 0.5
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    faint = QColor(tokens.text)
+    faint.setAlphaF(0.25)  # there it may cross a label
+    painter.setPen(QPen(faint, 1.5))
+    painter.drawLine(QPointF(x, BAR_TOP), QPointF(x, BAR_TOP + BAR_HEIGHT))
     painter.setPen(QPen(QColor(tokens.text), 1.5))
-    painter.drawLine(QPointF(x, BAR_TOP - 2), QPointF(x, BAR_TOP + BAR_HEIGHT + 2))
+    for top, bottom in (
+        (BAR_TOP - 2, BAR_TOP + CURSOR_PX),
+        (BAR_TOP + BAR_HEIGHT - CURSOR_PX, BAR_TOP + BAR_HEIGHT + 2),
+    ):
+        painter.drawLine(QPointF(x, top), QPointF(x, bottom))
     for across in (-4.0, 4.0):
         painter.drawLine(QPointF(x, BAR_TOP - 2), QPointF(x + across, BAR_TOP - 7))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-
-
-CURSOR_PX = 7.0
-"""How far the cursor's line reaches into the bar from above and from below."""
 
 
 def paint_cursor(painter: QPainter, axis: Axis, step: int, has_focus: bool) -> None:

@@ -20,7 +20,7 @@ from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines.networks import networks_of
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
-from sculptor_app.diffusion.studies.changes import go_through, sample_with_changes
+from sculptor_app.diffusion.studies.changes import go_on, sample_with_changes
 from sculptor_app.diffusion.studies.fork import fork, make_again
 from tests.helpers.any_pipeline import engine_of, finish, request_for, write_pictures
 from tests.helpers.runs import solid
@@ -182,15 +182,11 @@ def test_a_stopped_run_keeps_its_steps_and_goes_on_with_the_rest(request_of: Any
     assert (made.last, made.ended) == (at, "cancelled")
     assert list((tmp_path / "journals").iterdir()) == []
     assert [each.after for each in made.snapshots.rest] == ([4, 7] if at <= 4 else [7])
-    rest = made.snapshots.rest
     stop.clear()
-    own = made.info.request
-    events = fork(made, at, engine, stop, own, until=rest[0].after if rest[0].after > at else None)
-    if rest[0].after == at:  # it was stopped just before the change
-        own, rest = rest[0].request, rest[1:]
-        events = fork(made, at, engine, stop, own, until=rest[0].after)
-    done = list(go_through(engine, next(events), events, rest, stop, watch_guidance=False))[-1].trajectory
+    done = list(go_on(engine, made, stop))[-1].trajectory
     check_same(done, whole)
+    assert (made.last, done.snapshots.rest) == (at, ())
+    assert done.info.segments[-1].request == whole.info.request
 
 
 def test_the_journal_of_a_process_that_died_tells_the_changes(request_of: Any, tmp_path: Path) -> None:

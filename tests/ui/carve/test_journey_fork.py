@@ -42,10 +42,10 @@ def test_a_fork_shares_what_came_before_and_goes_on_with_another_guidance(finish
     assert session.run_before.trajectory is whole
     finished.qtbot.waitUntil(lambda: session.measures is not None and session.measures.last == 8)
     line, film = finished.window.panels.timeline, finished.window.bench.film
-    assert (line._fork, film.model().fork) == (3, 3)
-    assert "Here it left the run" in line.describe(3)
+    assert (line.forks, film.model().fork) == ((3,), 3)
+    assert "From here on: guidance 1.75 → 1" in line.describe(3)
     finished.window.bench.menus.actions["run_before"].trigger()
-    assert (session.trajectory, line._fork) == (whole, None)
+    assert (session.trajectory, line.forks) == (whole, ())
 
 
 def test_a_fork_with_another_sampler_where_it_takes_the_same_levels(finished: Driver) -> None:
