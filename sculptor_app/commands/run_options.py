@@ -240,8 +240,11 @@ def check_like(arguments: argparse.Namespace) -> None:
         return
     if made.model and arguments.model is None:
         raise OptionError(f"It was made by the model {made.model}.", "Say with --model where that is.")
-    if made.left_out:
-        say(f"Not taken over: {', '.join(made.left_out)}.", stderr())
+    left_out = [*made.left_out]
+    if made.changes and not hasattr(arguments, "change"):
+        left_out.append("what changed along the run")
+    if left_out:
+        say(f"Not taken over: {', '.join(left_out)}.", stderr())
     if not made.is_own:
         say(f"{made.program} makes its noise otherwise: expect a picture of the kind, not the same.", stderr())
 
@@ -349,8 +352,15 @@ def add_changes(group: argparse._ArgumentGroup) -> None:
 
 
 def changes_of(arguments: argparse.Namespace) -> RunChanges:
-    """What changes along the run as it was typed; `OptionError` or `RequestError` where it cannot be read."""
-    changes = []
+    """What changes along the run as it was typed, else as along that of `--like`.
+
+    Raises:
+        OptionError, RequestError: It cannot be read, or is none.
+    """
+    like, changes = getattr(arguments, "like", None), []
+    if like is not None and not arguments.change and arguments.guidance_between is None:
+        own: RunChanges = like.changes
+        return own
     for text in arguments.change:
         place, colon, setting = text.partition(":")
         name, equals, value = setting.partition("=")

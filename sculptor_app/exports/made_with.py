@@ -19,7 +19,15 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest
+from sculptor_app.core.requests.changes import (
+    NO_CHANGES,
+    Place,
+    RunChanges,
+    Segment,
+    base_request,
+    changes_between,
+)
+from sculptor_app.core.requests.request import OptionValue, Parting, RequestError, RunRequest
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.texts import translate
 from sculptor_app.exports.files import ExportError
@@ -49,6 +57,7 @@ class MadeWith:
             not say.
         left_out: what of it has no counterpart here, as "the sampler DPM fast"; English, marked for translation.
         settings: everything that was read, for a person or a program to look at.
+        changes: what changed along the run, by its steps.
     """
 
     program: str
@@ -56,6 +65,7 @@ class MadeWith:
     model: str
     left_out: tuple[str, ...]
     settings: Mapping[str, Any]
+    changes: RunChanges = NO_CHANGES
 
     @property
     def is_own(self) -> bool:
@@ -91,14 +101,19 @@ def read_made_with(path: Path) -> MadeWith:
 def _own(settings: Mapping[str, Any]) -> MadeWith:
     """What one of this program's files was made with; of many runs, what the first one was."""
     left_out: list[str] = []
-    runs, told = settings.get("runs"), settings.get("request")
+    runs, told, changes = settings.get("runs"), settings.get("request"), NO_CHANGES
     if isinstance(runs, list) and runs and isinstance(runs[0], dict):
         told = runs[0].get("request")
         left_out.append(translate("names", "the other runs of {0}").format(len(runs)))
     elif settings.get("origin"):
         left_out.append(translate("names", "the picture that it began with"))
     elif settings.get("forks"):
-        left_out.append(translate("names", "the run that it parted from"))
+        segments = _segments(settings)
+        found = changes_between(segments) if segments else None
+        if found is None:
+            left_out.append(translate("names", "the run that it parted from"))
+        else:
+            told, changes = base_request(segments).as_dict() | {"loras": ()}, found
     told = told if isinstance(told, dict) else {}
     wanted = {name: told[name] for name in RunRequest.__dataclass_fields__ if name in told and name != "device"}
     if wanted.get("seed", 0) is None:  # its noise was none of a seed's
@@ -107,7 +122,21 @@ def _own(settings: Mapping[str, Any]) -> MadeWith:
         left_out.append(translate("names", "its LoRAs"))  # named, but not where they lie
     model = wanted.pop("model", "")
     fields = _checked(wanted, left_out) | ({"model": None} if model is None else {})
-    return MadeWith(APPLICATION, fields, str(model or ""), tuple(left_out), settings)
+    return MadeWith(APPLICATION, fields, str(model or ""), tuple(left_out), settings, changes)
+
+
+def _segments(settings: Mapping[str, Any]) -> tuple[Segment, ...]:
+    """The stretches of a run whose settings changed along it; none where it left another run in another way."""
+    try:
+        forks = settings["forks"]
+        if any(each["parting"] != Parting.OWN_STATE for each in forks):
+            return ()
+        told = [*(each["request"] for each in forks), settings["request"]]
+        requests = [RunRequest(**{**each, "loras": ()}) for each in told]
+        starts = [Place("step", each["step"]).value for each in forks]
+    except (RequestError, TypeError, ValueError, KeyError, AttributeError):
+        return ()
+    return tuple(Segment(int(after), request) for after, request in zip((0, *starts), requests, strict=True))
 
 
 # Other programs' ------------------------------------------------------------------------------------------------------

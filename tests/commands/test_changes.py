@@ -35,6 +35,12 @@ def test_labels_and_guidance_change_along_a_run(
         (3, "bust", 2.0), (5, "vase", 2.0),
     ]  # fmt: skip
     assert [each["step"] for each in read_settings(picture)["forks"]] == [3, 5]
+    again, like = tmp_path / "again.sculpt", ("--like", str(picture), "--model", str(tiny_model), "--device", "cpu")
+    assert main(["sculpt", *like, "--save", str(again)]) == 0
+    assert "Along the run: form vase after step 3, guidance 4 after step 5." in capsys.readouterr().err
+    np.testing.assert_array_equal(open_run(again).state(8), made.state(8))
+    assert main(["fork", *like, "--at", "2", "--then", "guidance=1", "--save-each", str(tmp_path / "runs")]) == 0
+    assert "Not taken over: what changed along the run." in capsys.readouterr().err
     assert main(["info", str(run)]) == 0
     assert "8 steps, form bust → vase after step 3, guidance 2 → 4 after step 5" in capsys.readouterr().out
     assert main(["reproduce", str(run), "--model", str(tiny_model), "--device", "cpu", "--json"]) == 0

@@ -10,14 +10,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest, differing_fields
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.texts import number_text, translate
-
-if TYPE_CHECKING:
-    from sculptor_app.core.trajectory.levels import NoiseLevel
 
 PlaceKind = Literal["step", "snr", "sigma"]
 PLACE_KINDS: tuple[PlaceKind, ...] = ("step", "snr", "sigma")
@@ -29,6 +26,22 @@ FIXED_OPTIONS = ("height", "width", "size", "image", "mask_image", "strength")
 _FIXED = ("seed", "steps", "model", "device", "options", "loras", *FIXED_OPTIONS)
 MOST_CHANGES = 64
 NO_GUIDANCE = 1.0
+
+
+class Level(Protocol):
+    """The noise level of a state, as `trajectory.levels.NoiseLevel` is one."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the others are known."""
+
+    @property
+    def snr(self) -> float:
+        """Signal-to-noise ratio (a/s)^2."""
+
+    @property
+    def sigma(self) -> float:
+        """Noise level s/a."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +104,7 @@ class Place:
         name = {"step": translate("names", "step"), "snr": "SNR", "sigma": "σ"}[self.kind]
         return f"{name} {number_text(self.value)}"
 
-    def step_in(self, levels: Sequence[NoiseLevel]) -> int:
+    def step_in(self, levels: Sequence[Level]) -> int:
         """How many steps of a run come before it; as many as there are states where the run does not come so far.
 
         Args:
@@ -171,7 +184,7 @@ class RunChanges:
     def __bool__(self) -> bool:
         return bool(self.changes) or self.guidance_between is not None
 
-    def segments(self, request: RunRequest, levels: Sequence[NoiseLevel]) -> tuple[Segment, ...]:
+    def segments(self, request: RunRequest, levels: Sequence[Level]) -> tuple[Segment, ...]:
         """The stretches of a run, each with its settings; one alone where nothing comes to change.
 
         A change to the value that a setting has already is left out.
@@ -203,7 +216,7 @@ class RunChanges:
                 segments.append(Segment(k, changed))
         return tuple(segments)
 
-    def _guidances(self, request: RunRequest, levels: Sequence[NoiseLevel]) -> list[tuple[int, float | None]]:
+    def _guidances(self, request: RunRequest, levels: Sequence[Level]) -> list[tuple[int, float | None]]:
         """After which steps the guidance changes, and to what, where it counts between two places only."""
         if self.guidance_between is None:
             return []

@@ -179,6 +179,11 @@ class ChangesControl(QObject):
     def use(self, segments: tuple[Segment, ...]) -> RunRequest:
         """Take over what changed along a run of these stretches; returns what it was asked for, as if nothing did."""
         told = changes_between(segments) or NO_CHANGES
+        self.use_changes(told)
+        return base_request(segments) if told else segments[-1].request
+
+    def use_changes(self, told: RunChanges) -> None:
+        """Take over these changes in place of all that are there; their places are told by steps."""
         self._band, self._places = None, {}
         for change in told.changes:
             self._places.setdefault(int(change.place.value), {})[change.name] = change.value
@@ -186,8 +191,7 @@ class ChangesControl(QObject):
             first, last = told.guidance_between
             self._band = int(first.value), int(last.value)
         self._planned_for = None  # these are its steps, whatever was planned last
-        self._note()
-        return base_request(segments) if told else segments[-1].request
+        self._take_model()
 
     def are_those_of(self, run: AnyTrajectory) -> bool:
         """Whether a run's changes are these."""

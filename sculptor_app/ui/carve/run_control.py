@@ -287,6 +287,7 @@ class RunControl(QObject):
         made, name, model = waiting
         base = self._controls.request() or RunRequest(model=model)
         self._controls.use(replace(made.over(base), model=model))
+        self._changes.use_changes(made.changes)
         left_out = [display(each) for each in made.left_out]
         left_out += self._controls.without_field(made.fields)
         said = [self.tr("The settings of {0} are in the fields.").format(name)]

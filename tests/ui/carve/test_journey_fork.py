@@ -43,7 +43,7 @@ def test_a_fork_shares_what_came_before_and_goes_on_with_another_guidance(finish
     finished.qtbot.waitUntil(lambda: session.measures is not None and session.measures.last == 8)
     line, film = finished.window.panels.timeline, finished.window.bench.film
     assert (line.forks, film.model().fork) == ((3,), 3)
-    assert "From here on: guidance 1.75 → 1" in line.describe(3)
+    assert "From here on: guidance 2 → 1" in line.describe(3)
     finished.window.bench.menus.actions["run_before"].trigger()
     assert (session.trajectory, line.forks) == (whole, ())
 
