@@ -92,7 +92,9 @@ class PaintingDraft:
                 return number
         copied = frame_to_copy(self.run, self.k, run, self.frame)
         if len(self._sources) == MOST_SOURCES:
-            raise RequestError(translate("errors", "A painting copies from {0} frames at most.").format(MOST_SOURCES))
+            raise RequestError(
+                translate("errors", "One painting copies from {0} other runs at most.").format(MOST_SOURCES)
+            )
         self._sources.append(_Source(weakref.ref(run), self.frame, copied))
         return len(self._sources) - 1
 

@@ -13,7 +13,10 @@ from sculptor_app.core.requests.request import MAX_SEED, MOST_SHIFT, Point, Requ
 from sculptor_app.core.texts import plural, translate
 
 if TYPE_CHECKING:  # numpy comes with it, and this is read before the first paint
-    from sculptor_app.core.trajectory.step import Frame
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Frame = NDArray[np.float32]
 
 MOST_STROKES = 1_000
 MOST_POINTS = 2_000
@@ -110,7 +113,9 @@ class PaintStroke:
                 )
             )
         if not 0 <= self.source < MOST_SOURCES:
-            raise RequestError(translate("errors", "A painting copies from {0} frames at most.").format(MOST_SOURCES))
+            raise RequestError(
+                translate("errors", "One painting copies from {0} other runs at most.").format(MOST_SOURCES)
+            )
 
     @property
     def rgb(self) -> tuple[float, float, float]:
@@ -189,7 +194,9 @@ class Painting:
     def __post_init__(self) -> None:
         if not 1 <= len(self.strokes) <= MOST_STROKES:
             raise RequestError(
-                translate("errors", "There are {0} strokes; give 1 to {1}.").format(len(self.strokes), MOST_STROKES)
+                translate("errors", "The number of strokes is {0}; give 1 to {1}.").format(
+                    len(self.strokes), MOST_STROKES
+                )
             )
         for stroke in self.strokes:
             if stroke.kind in kinds_on(self.frame):
@@ -230,7 +237,9 @@ class Painting:
             )
         if len(plain["strokes"]) > MOST_STROKES:
             raise RequestError(
-                translate("errors", "There are {0} strokes; give 1 to {1}.").format(len(plain["strokes"]), MOST_STROKES)
+                translate("errors", "The number of strokes is {0}; give 1 to {1}.").format(
+                    len(plain["strokes"]), MOST_STROKES
+                )
             )
         return cls(PaintedFrame(plain["frame"]), tuple(map(PaintStroke.from_plain, plain["strokes"])), copied)
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.painting import MOST_POINTS, PaintedFrame, PaintStroke, StrokeKind
 from sculptor_app.core.requests.request import MAX_SEED, Parting, Point
+from sculptor_app.core.texts import plural
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.session import Session, ShownRun
 from sculptor_app.ui.carve.controls import Controls
@@ -202,7 +203,7 @@ class HandCarving(QObject):
         is_guess = draft.frame is PaintedFrame.GUESS
         title = self.tr("Current guess of step {0}") if is_guess else self.tr("Noisy state of step {0}")
         count = len(draft.strokes)
-        note = self.tr("1 stroke") if count == 1 else self.tr("{0} strokes").format(count)
+        note = plural(count, self.tr("1 stroke"), self.tr("{0} strokes")).format(count)
         self.bench.set_title(title.format(draft.k), note if count else self.tr("paint with the mouse"))
         _, height, width = draft.run.shape
         self.bench.set_aspect(width / height)

@@ -50,7 +50,7 @@ def test_a_colour_is_that_of_a_guess() -> None:
         ({"kind": "noise", "seed": -1}, "The seed -1 is no seed"),
         ({"kind": "noise", "seed": 1.5}, "1.5 is no whole number"),
         ({"kind": "shift", "shift": [9, 0, 0]}, "A stroke shifts the noise by 9.0; choose -8 to 8."),
-        ({"kind": "copy", "source": 16}, "copies from 16 frames at most"),
+        ({"kind": "copy", "source": 16}, "copies from 16 other runs at most"),
         ({"hardness": 1}, "A stroke has kind, points, seed"),
         ({"kind": "shift"}, "A stroke of the kind shift is for the noisy state; begin with state."),
     ],
@@ -69,9 +69,9 @@ def test_what_is_no_painting_is_refused(plain: Any) -> None:
 
 
 def test_a_painting_without_strokes_or_with_those_of_another_frame_is_refused() -> None:
-    with pytest.raises(RequestError, match="There are 0 strokes; give 1 to"):
+    with pytest.raises(RequestError, match="The number of strokes is 0; give 1 to"):
         Painting(PaintedFrame.GUESS, ())
-    with pytest.raises(RequestError, match="There are 1001 strokes"):
+    with pytest.raises(RequestError, match="The number of strokes is 1001"):
         Painting.from_plain({"frame": "guess", "strokes": [DOT] * 1001})
     with pytest.raises(RequestError, match="Colours are for the current guess; begin with guess"):
         Painting(PaintedFrame.STATE, STROKES[:1])
