@@ -244,6 +244,10 @@ class Painting:
         return cls(PaintedFrame(plain["frame"]), tuple(map(PaintStroke.from_plain, plain["strokes"])), copied)
 
 
+def _too_many(count: int) -> RequestError:
+    return RequestError(translate("errors", "The number of strokes is {0}; give 1 to {1}.").format(count, MOST_STROKES))
+
+
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{value!r} is no number")
