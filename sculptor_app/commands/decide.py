@@ -20,7 +20,7 @@ from sculptor_app.commands.run_options import (
     request_of,
     with_models_own,
 )
-from sculptor_app.commands.saving import run_checked
+from sculptor_app.commands.saving import run_checked, say_written
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, file_path, say, stdout, whole_number
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
@@ -137,6 +137,8 @@ def run(arguments: argparse.Namespace) -> int:
         asked = [each for each in results if each.seed in seeds and (arguments.closer or each.step in at)]
         ordered = sorted(asked, key=lambda each: each.seed)
         say("\n".join(_table(curves_of(ordered), u_turn, request.asked_labels)), stdout())
+        if path is not None and results:
+            say_written(path, arguments)
 
     return run_checked(check, work)
 

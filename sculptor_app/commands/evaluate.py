@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.process import interruptible
 from sculptor_app.commands.run_options import add_model, bring_model
-from sculptor_app.commands.saving import code_of, refused
+from sculptor_app.commands.saving import code_of, refused, say_written
 from sculptor_app.commands.terminal import (
     DONE,
     INTERRUPTED,
@@ -132,6 +132,8 @@ def run_evaluation(arguments: argparse.Namespace) -> int:
     except OSError as error:
         return refused(f"A folder for renders could not be used ({error}). Mend it, and {AGAIN}.", NOT_WRITTEN)
     say(text if arguments.json else as_table(evaluation), stdout())
+    if arguments.out is not None:
+        say_written(arguments.out, arguments)
     return DONE
 
 

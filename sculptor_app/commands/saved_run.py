@@ -145,8 +145,10 @@ def run_library(arguments: argparse.Namespace) -> int:
             run, name = arguments.rename
             say(str(library.rename(library.find(run).path, name)), stdout())
         elif arguments.remove:
-            library.remove(library.find(arguments.remove).path)
+            path = library.find(arguments.remove).path
+            library.remove(path)
             library.forget_removed()
+            say(f"Removed: {path}", stdout())
         else:
             found = [each for each in _listed(library, interruption) if _has_words(each, arguments.words)]
             say(json.dumps(found, indent=2) if arguments.json else "\n".join(map(_listed_line, found)), stdout())

@@ -19,7 +19,6 @@ from sculptor_app.commands.terminal import (
     OneOf,
     ProgressBar,
     file_path,
-    is_terminal,
     say,
     stderr,
     stdout,
@@ -223,7 +222,7 @@ def save_run(arguments: argparse.Namespace, trajectory: AnyTrajectory, interrupt
             is_compact=arguments.compact,
         )
         FORMATS["sculpt"].write(path, export)
-    _say_size(path)
+    say_written(path, arguments)
 
 
 def write_files(
@@ -266,11 +265,12 @@ def write_files(
         table_format(arguments.csv).write(arguments.csv, export)
     for path in (out, arguments.csv):
         if path is not None:
-            _say_size(path)
+            say_written(path, arguments)
 
 
-def _say_size(path: Path) -> None:
-    if is_terminal(stdout()):
+def say_written(path: Path, arguments: argparse.Namespace) -> None:
+    """Say which file was written, and how large it is, unless all that is said is for a program to read."""
+    if getattr(arguments, "json", None) is not True:
         say(f"{path}: {byte_text(path.stat().st_size)}", stdout())
 
 

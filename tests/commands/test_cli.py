@@ -151,7 +151,10 @@ def test_all_outputs_of_one_run(tiny_model: Path, tmp_path: Path, capsys: pytest
     settled = {rule: header[f"settled by {rule} (step)"] for rule in SETTLING_RULES}
     assert read_settings(gif)["settled"] == read_settings(still)["settled"] == settled
     assert read_settings(gif)["export"]["settled_by"] == "energy"
-    assert capsys.readouterr() == ("", "")
+    told = capsys.readouterr()
+    assert told.err == ""
+    written = [line.partition(": ")[0] for line in told.out.splitlines()]  # a line for each, also where it is piped
+    assert written == list(map(str, (gif, table, still)))
 
 
 def test_same_seed_same_file(tiny_model: Path, tmp_path: Path) -> None:
@@ -164,9 +167,11 @@ def test_same_seed_same_file(tiny_model: Path, tmp_path: Path) -> None:
     assert stills[0] == stills[1] != stills[2]
 
 
-def test_quiet_in_a_pipe(tiny_model: Path, tmp_path: Path) -> None:
-    done = run("sculpt", "--model", tiny_model, "--steps", 2, "--out", tmp_path / "x.gif", stdin=subprocess.DEVNULL)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+def test_in_a_pipe_the_file_is_named_and_there_is_no_bar(tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.gif"
+    done = run("sculpt", "--model", tiny_model, "--steps", 2, "--out", path, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{path}: {byte_text(path.stat().st_size)}\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")

@@ -55,7 +55,9 @@ def test_all_outputs_of_one_drowning(picture: Path, tmp_path: Path, noise: str, 
     options = [picture, "--noise", noise, "--seed", 11]
     assert drown(*options, "--out", gif, "--csv", table) == 0
     assert drown(*options, "--out", still) == 0
-    assert capsys.readouterr() == ("", "")
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert [line.partition(": ")[0] for line in told.out.splitlines()] == list(map(str, (gif, table, still)))
     with Image.open(picture) as image:
         clean = np.asarray(image).astype(float)
     frames = frames_of(gif)

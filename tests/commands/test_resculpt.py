@@ -49,7 +49,9 @@ def test_all_outputs_of_one_carving(tiny_model: Path, picture: Path, tmp_path: P
     options = [picture, "--form", "bust", "--seed", 11, "--from-level", "0.5", "--sampler", "heun"]
     assert call("resculpt", tiny_model, *options, "--out", gif, "--csv", table, "--scale", 2, "--caption") == 0
     assert call("resculpt", tiny_model, *options, "--out", png) == 0
-    assert capsys.readouterr() == ("", "")
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert [line.partition(": ")[0] for line in told.out.splitlines()] == list(map(str, (gif, table, png)))
     assert frames(gif) == STEPS // 2
     assert len(read_csv(table)[1]) == STEPS // 2 + 1
     for path in (gif, png):
@@ -84,7 +86,9 @@ def test_the_noise_of_a_picture(tiny_model: Path, picture: Path, tmp_path: Path,
     assert call("invert", tiny_model, *options, "--out", gif, "--csv", table, "--ping-pong") == 0
     told = capsys.readouterr()
     assert told.err == ""
+    assert told.out.startswith(f"{gif}: ")
     said = re.fullmatch(
+        rf"{re.escape(str(gif))}: \d+ kB\n{re.escape(str(table))}: \d+ kB\n"
         r"ball\.png, carved as bust:\n8 steps undone with (\d+) evaluations of the network\n"
         r"carved again from the noise found: the picture, with a peak signal-to-noise ratio of (\d+\.\d) dB "
         r"\(more is nearer\)\n"
@@ -95,6 +99,8 @@ def test_the_noise_of_a_picture(tiny_model: Path, picture: Path, tmp_path: Path,
     assert said, told.out
     assert call("invert", tiny_model, *options, "--json") == 0
     facts = json.loads(capsys.readouterr().out)
+    assert call("invert", tiny_model, *options, "--out", tmp_path / "y.gif", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == facts  # and nothing else
     assert (facts["picture"], facts["conditions"], facts["steps"], facts["unsolved_steps"]) == (
         "ball.png",
         "bust",

@@ -381,7 +381,7 @@ def test_the_library_is_listed_searched_and_put_in_order(library: Library, capsy
     assert (told[0]["name"], told[0]["steps"], told[0]["is_named"]) == (path.stem, 8, False)
     code, out, _ = said(capsys, "library", "--rename", path.stem, "My first")
     assert (code, out) == (0, f"{path.with_name('My first.sculpt')}\n")
-    assert said(capsys, "library", "--remove", "My first")[0] == 0
+    assert said(capsys, "library", "--remove", "My first")[:2] == (0, f"Removed: {path.with_name('My first.sculpt')}\n")
     assert library.runs() == []
     assert list(library.folder.iterdir()) == []
     code, _, err = said(capsys, "library", "--remove", "My first")
