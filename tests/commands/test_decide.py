@@ -1,12 +1,14 @@
 """`decide`: what is decided by which step, written as it comes and gone on with."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from sculptor_app.cli import main
 from sculptor_app.commands.decide import _table
+from sculptor_app.diffusion.pipelines import devices
 from sculptor_app.diffusion.studies import decisions
 from sculptor_app.measures.likeness import Curve, Decision
 
@@ -113,6 +115,61 @@ def test_the_same_seeds_give_the_same_numbers(tiny_model: Path, tmp_path: Path) 
     for name in ("one", "other"):
         assert decided(tiny_model, "--at", "3", "--json", tmp_path / name) == 0
     assert (tmp_path / "one").read_text() == (tmp_path / "other").read_text()
+
+
+@pytest.mark.parametrize("given", [("--closer", "--at", "2,5"), ("--u-turn", "--at", "1,3,5")])
+def test_the_same_seeds_give_the_same_file_however_many_workers_share_in_it(
+    given: tuple[str, ...], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for workers in (1, 2):
+        path = tmp_path / f"{workers}.json"
+        assert decided(tiny_model, *given, "--seeds", 3, "--workers", workers, "--json", path) == 0
+        said.append(capsys.readouterr().out)
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+    assert said[0] == said[1]
+
+
+def test_several_workers_go_on_where_one_was_stopped(tiny_model: Path, tmp_path: Path) -> None:
+    path, whole = tmp_path / "curve.json", tmp_path / "whole.json"
+    assert decided(tiny_model, "--at", "2,4", "--json", path) == 0
+    assert decided(tiny_model, "--at", "2,3,4", "--seeds", 2, "--workers", 2, "--json", path) == 0
+    assert decided(tiny_model, "--at", "2,3,4", "--seeds", 2, "--json", whole) == 0
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_an_error_in_a_worker_is_the_sentence_and_code_of_one(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    (broken / "unet" / "config.json").write_text("{")
+    said = [(decided(broken, "--workers", workers), capsys.readouterr().err) for workers in (1, 2)]
+    assert said[0] == said[1]
+    assert said[0][0] == 3
+
+
+@pytest.mark.parametrize(
+    ("workers", "told"),
+    [(0, "The number of workers is 0"), ("many", "The number of workers is 'many'"), (257, "choose a whole number")],
+)
+def test_a_number_of_workers_that_is_none_is_refused(
+    workers: object, told: str, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        decided(tiny_model, "--workers", workers)
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_several_workers_on_a_gpu_or_beside_a_cluster_are_refused(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "devices", lambda: (devices.Device("cuda:0", "A GPU"), devices.Device("cpu", "CPU")))
+    assert decided(tiny_model, "--device", "auto", "--workers", 2) == 2
+    assert capsys.readouterr().err == "One process uses all of A GPU. Leave out --workers, or add --device cpu.\n"
+    assert decided(tiny_model, "--workers", 2, "--cluster", "tcp://head:8786") == 2
+    assert "A cluster has workers of its own. Leave out --workers, or --cluster." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

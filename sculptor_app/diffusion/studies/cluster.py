@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import re
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import CancelledError
 from typing import Any
+from urllib.parse import urlsplit
 
 from sculptor_app.core.errors import SculptorError, WorkersLost
 from sculptor_app.core.texts import translate
@@ -89,7 +91,7 @@ class ClusterWorkers:
 
         done = self._done()
         if done is None and self._busy:
-            with contextlib.suppress(CancelledError, TimeoutError):
+            with self._client.as_current(), contextlib.suppress(CancelledError, TimeoutError):
                 wait(list(self._busy.values()), timeout=POLL_S, return_when="FIRST_COMPLETED")
             done = self._done()
         elif done is None:
@@ -147,7 +149,9 @@ class ClusterWorkers:
 def _connected(address: str) -> Any:
     from distributed import Client
 
-    try:
+    place = urlsplit(address)
+    try:  # a client that finds nobody leaves a thread behind
+        socket.create_connection((place.hostname, place.port), timeout=CONNECT_S).close()
         return Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, ImportError) as error:
         raise _unreachable(address) from error
