@@ -217,7 +217,8 @@ def _whole(engine: Engine, request: RunRequest, interruption: Interruption, bar:
 
 
 def _fork(engine: Engine, whole: Trajectory, at: int, wanted: Wanted, interruption: Interruption) -> Trajectory:
-    from sculptor_app.diffusion.studies.fork import fork, parted, parting_of_noise
+    from sculptor_app.diffusion.studies.fork import fork
+    from sculptor_app.diffusion.studies.parting import parted, parting_of_noise
 
     request = whole.info.request
     change = dict(wanted.change)

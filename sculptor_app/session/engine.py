@@ -209,7 +209,8 @@ class Sampling:
             parting: What it goes on from; noise that is laid on is of the request's seed.
             painting: What was painted, where that is how it parts.
         """
-        from sculptor_app.diffusion.studies.fork import fork, parted
+        from sculptor_app.diffusion.studies.fork import fork
+        from sculptor_app.diffusion.studies.parting import parted
 
         shared, state = parted(trajectory, k, parting, request.seed, painting)
         return fork(
@@ -361,7 +362,7 @@ def model_facts(model: str | None) -> ModelFacts:
 
 def check_paintable(run: Trajectory, k: int) -> Ground:
     """The frames of a step, if a fork can go on from what is painted on them; see `diffusion.studies.fork`."""
-    from sculptor_app.diffusion.studies.fork import check_paintable
+    from sculptor_app.diffusion.studies.parting import check_paintable
 
     return check_paintable(run, k)
 

@@ -14,7 +14,8 @@ from sculptor_app.core.requests.request import MAX_SEED, Parting, RequestError, 
 from sculptor_app.core.trajectory.file import open_run
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
-from sculptor_app.diffusion.studies.fork import fork, make_again, noised_back, parted
+from sculptor_app.diffusion.studies.fork import fork, make_again
+from sculptor_app.diffusion.studies.parting import noised_back, parted
 from sculptor_app.exports.numbers import read_csv
 from tests.helpers.any_pipeline import finish
 

@@ -29,7 +29,9 @@ from sculptor_app.diffusion.sampling.engine import Engine, PlanUnknown
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, sample, stream_events
 from sculptor_app.diffusion.sampling.snapshots import NotForkable, RunSnapshots
-from sculptor_app.diffusion.studies.fork import ForkReplay, check_begins, check_shared, fork
+from sculptor_app.diffusion.studies.fork import check_shared, fork
+from sculptor_app.diffusion.studies.parting import check_begins
+from sculptor_app.diffusion.studies.replay import ForkReplay
 
 
 def sample_with_changes(

@@ -22,7 +22,8 @@ from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import whole_run
-from sculptor_app.diffusion.studies.fork import fork, parted, parting_of_noise
+from sculptor_app.diffusion.studies.fork import fork
+from sculptor_app.diffusion.studies.parting import parted, parting_of_noise
 from sculptor_app.measures.likeness import Decision, coarse_to_fine, curves_of, decision_of, kept_of, step_to_look_at
 
 ReadLabels = Callable[[Sequence[Frame], Trajectory], Mapping[str, Sequence[str]]]

@@ -10,38 +10,29 @@ its guidance, would have it computed from zeros: such a fork is not exact.
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from sculptor_app.core.errors import Cancelled, SculptorError
-from sculptor_app.core.pictures.painting import Ground
-from sculptor_app.core.pictures.painting import painted_state as state_of_painting
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.changes import FIXED_OPTIONS
 from sculptor_app.core.requests.painting import Painting
 from sculptor_app.core.requests.request import MAX_STEPS, Parting, RequestError, RunRequest
-from sculptor_app.core.requests.samplers import begins_anywhere, draws_noise
+from sculptor_app.core.requests.samplers import begins_anywhere
 from sculptor_app.core.texts import steps_text, translate
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork, RunInfo
 from sculptor_app.core.trajectory.levels import NoiseLevel, steps_through
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.observe.observer import state_in
-from sculptor_app.diffusion.pipelines.networks import stubbed_networks
-from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.engine import Engine
-from sculptor_app.diffusion.sampling.noise import white_noise
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, sample, stream_events
-from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder
-from sculptor_app.diffusion.sampling.solver_state import with_strides
+from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots
+from sculptor_app.diffusion.studies.parting import check_begins, check_changed, parted
+from sculptor_app.diffusion.studies.replay import ForkReplay
 
 Levels = Sequence[NoiseLevel]
 SCHEDULE_FIELDS = ("model",)
@@ -103,7 +94,7 @@ def fork(
     if k:
         old.after(k)  # refused before anything is loaded
     if state is not None:
-        _check_changed(trajectory, k, state)
+        check_changed(trajectory, k, state)
     budget = StorageBudget(budget_bytes, spill_folder, journal_folder)
     # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
     began = trajectory.info.forks[0].request if trajectory.info.forks else old.request
@@ -255,253 +246,3 @@ def steps_to_go_on_with(trajectory: Trajectory, k: int, engine: Engine) -> list[
         if len(found) == MOST_NUMBERS:
             break
     return sorted(found)
-
-
-def check_begins(info: RunInfo) -> None:
-    """Refuse a sampler that needs the steps before (`NotForkable`)."""
-    if not begins_anywhere(info.sampler_settings):
-        raise NotForkable(
-            translate("errors", "{0} needs the steps before, and cannot begin in the middle of a run.").format(
-                info.sampler_name
-            ),
-            translate("errors", "Choose another sampler."),
-        )
-
-
-def _check_changed(trajectory: Trajectory, k: int, state: Frame) -> None:
-    if state.shape != trajectory.shape or not np.isfinite(state).all():
-        raise RequestError(
-            translate("errors", "The state to go on from does not fit the run; give {0} finite values.").format(
-                " × ".join(map(str, trajectory.shape))
-            )
-        )
-    if not k:
-        raise NotForkable(
-            translate("errors", "The noise that a run starts from cannot be changed in a fork of it."),
-            translate("errors", "Choose a later step."),
-        )
-
-
-def parting_of_noise(trajectory: Trajectory) -> Parting:
-    """How forks with other noise leave a run: where its sampler draws none, the noise is laid on."""
-    return Parting.OWN_STATE if draws_noise(trajectory.info.sampler_settings) else Parting.NOISED_BACK
-
-
-def parted(
-    trajectory: Trajectory, step: int, parting: Parting, seed: int, painting: Painting | None = None
-) -> tuple[int, Frame | None]:
-    """What `fork` is given to part from a run at a step: the k of its own, and the state to go on from.
-
-    Args:
-        step: the last one before which nothing is changed.
-        seed: of the noise that is laid on.
-        painting: what is painted, where that is how it parts.
-
-    Raises:
-        NotForkable: A run is not whole, or its sampler cannot begin there.
-        RequestError: There is no such step, or a level is not known; nothing is painted, or it cannot be.
-    """
-    match parting:
-        case Parting.NOISED_BACK:
-            return step - 1, noised_back(trajectory, step, seed)
-        case Parting.U_TURN:
-            return step, drowned_again(trajectory, step, seed)
-        case Parting.PAINTED:
-            return step, painted_state(trajectory, step, painting)
-        case Parting.OWN_STATE:
-            return step, None
-
-
-def check_paintable(trajectory: Trajectory, k: int) -> Ground:
-    """The frames of a step, if a fork can go on from what is painted on them.
-
-    Raises:
-        NotForkable: The state cannot be changed, or the pipeline changes it itself.
-        RequestError: There is no such step, or its level is not known.
-    """
-    ground = Ground.of(trajectory, k)
-    if isinstance(trajectory.snapshots, RunSnapshots):
-        _check_changed(trajectory, k, ground.state)
-    if trajectory.returned(k) is not None:
-        raise NotForkable(
-            translate("errors", "The pipeline lays a picture over the state of step {0} itself.").format(k),
-            translate("errors", "Choose a model that does not."),
-        )
-    return ground
-
-
-def painted_state(trajectory: Trajectory, k: int, painting: Painting | None) -> Frame | None:
-    """State k of a run with a painting on it, or on its guess; None where that is the run's own, bit for bit.
-
-    Raises:
-        NotForkable: As `check_paintable`.
-        RequestError: Nothing is painted, or a stroke cannot be made there.
-    """
-    if painting is None:
-        raise RequestError(translate("errors", "Nothing is painted; give at least one stroke."))
-    ground = check_paintable(trajectory, k)
-    made = state_of_painting(ground, painting, lambda seed: white_noise(seed, trajectory.shape))
-    return None if np.array_equal(made, ground.state) else made
-
-
-def drowned_again(trajectory: Trajectory, k: int, seed: int) -> Frame:
-    """The finished picture of a run in fresh noise of a seed, at the level of state k: a_k x_0 + s_k e.
-
-    Args:
-        k: 1 to one before the last.
-
-    Raises:
-        NotForkable: The run is not whole, or its sampler cannot begin in the middle.
-        RequestError: There is no such step, or its level is not known.
-    """
-    if not trajectory.is_complete:
-        raise NotForkable(
-            translate("errors", "The run is not finished, so there is no picture to turn back from."),
-            translate("errors", "Go on with it first."),
-        )
-    check_begins(trajectory.info)
-    if not 1 <= k < trajectory.last:
-        raise RequestError(
-            translate("errors", "There is no U-turn at step {0}; choose 1 to {1}.").format(k, trajectory.last - 1)
-        )
-    level, end = trajectory.levels[k], trajectory.levels[trajectory.last]
-    if not level.is_known or not end.is_known:
-        raise RequestError(translate("errors", "The noise levels of this run are not known; choose another sampler."))
-    clean = trajectory.state(trajectory.last) / np.float32(end.scale)
-    made: Frame = np.asarray(
-        np.float32(level.signal) * clean + np.float32(level.noise) * white_noise(seed, trajectory.shape), np.float32
-    )
-    return made
-
-
-def noised_back(trajectory: Trajectory, k: int, seed: int) -> Frame:
-    """State k of a run with fresh noise of a seed, back at the level of state k - 1: it can be denoised otherwise.
-
-    From x_k = a_k x_0 + s_k n it is (a / a_k) x_k + sqrt(s^2 - (a s_k / a_k)^2) e with a, s of state k - 1 and white e
-    of variance 1: one step of the forward process.
-
-    Args:
-        k: 2 or more, so that the noise at the start stays.
-
-    Raises:
-        RequestError: There is no such step, a level is not known, or the noise is that of the run, of which there would
-            be too much.
-    """
-    if not 2 <= k <= trajectory.last:
-        raise RequestError(
-            translate("errors", "Step {0} cannot be noised back; choose 2 to {1}.").format(k, trajectory.last)
-        )
-    if seed == trajectory.info.request.seed and trajectory.info.has_seed and trajectory.start_noise() is None:
-        raise RequestError(
-            translate("errors", "The noise of seed {0} is that of the run itself; choose another seed.").format(seed)
-        )
-    before, here = trajectory.levels[k - 1], trajectory.levels[k]
-    if not before.is_known or not here.is_known or not here.signal:
-        raise RequestError(translate("errors", "The noise levels of this run are not known; choose another sampler."))
-    share = before.signal / here.signal
-    rest = math.sqrt(max(0.0, before.noise**2 - (share * here.noise) ** 2))
-    noise = white_noise(seed, trajectory.shape)
-    made: Frame = np.asarray(np.float32(share) * trajectory.state(k) + np.float32(rest) * noise, np.float32)
-    return made
-
-
-class ForkReplay(SnapshotRecorder):
-    """Replay of the shared steps from their snapshots; a recorder of snapshots for those after them.
-
-    Args:
-        seed: What the generators go on with; None restores their states.
-        changed: State to go on from, in place of that of the last shared step; None keeps it.
-        is_fresh: Whether the sampler forgets what it remembers of the shared steps.
-
-    Attributes:
-        calls: Which of the new run's steps is the last that is replayed; another than that of the old run where the
-            steps that follow are those of a run of another number of steps.
-    """
-
-    def __init__(
-        self,
-        snapshots: RunSnapshots,
-        run: PipelineRun,
-        trajectory: Trajectory,
-        steps: int,
-        seed: int | None,
-        changed: Frame | None = None,
-        is_fresh: bool = False,
-    ) -> None:
-        super().__init__(snapshots, run.random)
-        self._is_fresh = is_fresh
-        self._run, self._old, self._steps, self._seed, self._changed = run, trajectory, steps, seed, changed
-        self.calls = steps
-        self._is_live = steps == 0
-
-    def networks(self) -> contextlib.AbstractContextManager[None]:
-        """Context of the pipeline's call: stubs of its networks; without shared steps, hooks on them."""
-        shapes = self.snapshots.output_shapes
-        if self._is_live or not shapes.at_each_step:  # a run of one step alone does not tell which networks step
-            return shapes.recording(self._run.pipeline)
-        return stubbed_networks(self._run.pipeline, shapes, lambda: self._is_live)
-
-    def run_started(self, scheduler: Scheduler) -> None:
-        """Note the scheduler's state; a run that shares the noise alone has its own generators from here on."""
-        super().run_started(scheduler)
-        if self._is_live and self._seed is not None:
-            self._random.reseed(self._seed)
-
-    def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
-        """The result of a call with the state of its snapshot; after the last one the run goes live."""
-        if self._is_live:
-            return None
-        result = real_step()  # of zeros; it advances the scheduler, and has the form of a result
-        if call.completes:
-            is_last = call.number == self.calls
-            k = self._steps if is_last else min(call.number, self._steps)
-            snapshot = self.snapshots.after(k)
-            returned = self._old.returned(k)  # the pipeline changes it once more
-            frame = self._old.state(k) if returned is None else returned
-            if self._changed is not None and is_last:
-                frame = self._changed
-            state = snapshot.tensor(frame, state_in(result).device)
-            if self._changed is not None and is_last and snapshot.state is not None:
-                state = self._packed(state, self._changed)
-            handed_on: tuple[torch.Tensor | None, ...] = tuple(
-                snapshot.store.read(each, state.device) for each in snapshot.handed_on
-            )
-            if self._is_fresh and is_last:
-                handed_on = (None,) * len(handed_on)  # as the pipeline hands on in its first step
-            result = _with_state(result, state, handed_on)
-            if is_last:
-                self._go_live(state)
-        return result
-
-    def _packed(self, state: torch.Tensor, changed: Frame) -> torch.Tensor:
-        """The changed state in the form of the run's own; `NotForkable` where a frame does not hold all of that."""
-        made = self._run.observer_options.converter.with_frame(state, changed)
-        if made is None:
-            raise NotForkable(
-                translate("errors", "The state of step {0} cannot be changed in this run.").format(self._steps),
-                translate("errors", "Choose another model."),
-            )
-        return with_strides(made, state.stride())
-
-    def _go_live(self, state: torch.Tensor) -> None:
-        snapshot, device = self.snapshots.after(self._steps), torch.device(self._run.device.id)
-        assert self._solver is not None
-        if self._is_fresh:
-            self._solver.restart()
-        else:
-            self._solver.restore(snapshot.solver, snapshot.store, device)
-        if self._seed is None:
-            self._random.set_states([snapshot.store.read(each, device) for each in snapshot.random])
-        else:
-            self._random.reseed(self._seed)
-        if self._is_fresh or self._seed is not None or self._changed is not None:
-            self.snapshots.renew(self._steps, state, self._solver, self._random)
-        self._is_live = True
-
-
-def _with_state(result: Any, state: torch.Tensor, handed_on: tuple[torch.Tensor | None, ...]) -> Any:
-    """A scheduler's result with another state in it, and with what the pipeline hands on, if it does."""
-    if isinstance(result, tuple):
-        return (state, *(handed_on or result[1:]))
-    result.prev_sample = state
-    return result

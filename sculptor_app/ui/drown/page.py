@@ -32,7 +32,8 @@ from sculptor_app.ui.drown.frames import ForwardPresenter, ForwardStage
 from sculptor_app.ui.drown.reverse_runs import CarvePage, ReverseRuns
 from sculptor_app.ui.playback.page import FILM_MARGINS, Page, Views, scrubber_column
 from sculptor_app.ui.playback.run_panel import BlockPanel, block_fold
-from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_PX, ROOMY_WINDOW_PX, STATE, PlotsPanel, plots_fold
+from sculptor_app.ui.plots.panel_head import STATE
+from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_PX, ROOMY_WINDOW_PX, PlotsPanel, plots_fold
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import FileDrop
 from sculptor_app.ui.widgets.filmstrip import Filmstrip

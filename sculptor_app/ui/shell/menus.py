@@ -26,7 +26,7 @@ from sculptor_app.ui.dialogs.help import Help
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback.page import FigureViews, Page, Views
 from sculptor_app.ui.playback.stage import ALONE, AUTOMATIC, LARGE, ROW
-from sculptor_app.ui.plots.plots_panel import GUESS, STATE
+from sculptor_app.ui.plots.panel_head import GUESS, STATE
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.saving.saved_runs import SavedRuns
 from sculptor_app.ui.shell.full_screen import FullScreen

@@ -24,7 +24,8 @@ from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.sampling.snapshots import NotForkable
-from sculptor_app.diffusion.studies.fork import drowned_again, fork, make_again, noised_back, parted
+from sculptor_app.diffusion.studies.fork import fork, make_again
+from sculptor_app.diffusion.studies.parting import drowned_again, noised_back, parted
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
 from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
 from tests.helpers.runs import made_run, solid

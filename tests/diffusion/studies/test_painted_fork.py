@@ -25,7 +25,8 @@ from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.noise import white_noise
 from sculptor_app.diffusion.sampling.snapshots import NotForkable
-from sculptor_app.diffusion.studies.fork import fork, make_again, parted
+from sculptor_app.diffusion.studies.fork import fork, make_again
+from sculptor_app.diffusion.studies.parting import parted
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.saved_run import write_sculpt
 from tests.helpers.any_pipeline import engine_of, finish, request_for, write_pictures

@@ -118,7 +118,10 @@ class _Networks:
 
     def __init__(self, pipeline: SculptorPipeline, labels: torch.Tensor | None, count: int) -> None:
         self._pipeline, self._count = pipeline, count
-        self._forms, self._materials = (None, None) if labels is None else labels.tolist()
+        self._forms: list[int] | None = None
+        self._materials: list[int] | None = None
+        if labels is not None:
+            self._forms, self._materials = labels.tolist()
         self._made: dict[float, Network] = {}
 
     def of(self, scale: float) -> Network:
