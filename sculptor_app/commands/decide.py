@@ -18,11 +18,13 @@ from sculptor_app.commands.run_options import (
     add_steps,
     bring_model,
     request_of,
+    step_or_level,
     with_models_own,
 )
 from sculptor_app.commands.saving import run_checked, say_written
 from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, file_path, say, stdout, whole_number
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.requests.changes import Place
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
 from sculptor_app.core.texts import decimal_text
 from sculptor_app.core.trajectory.levels import LEAST_CORRELATION
@@ -69,8 +71,8 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
                        help="runs, each of the next seed (1)")  # fmt: skip
     forks.add_argument("--forks", type=whole_number("number of forks", 2, MOST_FORKS), default=8, metavar="N",
                        help="pictures for each step of each run (8)")  # fmt: skip
-    forks.add_argument("--at", type=_steps, metavar="K,K,…", help="steps to fork at; 0 is other noise altogether "
-                       "(0, and nine steps over the run)")  # fmt: skip
+    forks.add_argument("--at", type=_steps, metavar="K,K,…", help="steps to fork at, or noise levels, as in "
+                       "4,snr=0.3,sigma=1; 0 is other noise altogether (0, and nine steps over the run)")  # fmt: skip
     forks.add_argument("--closer", action="store_true",
                        help="look closer, step by step, where something is decided between two of them")  # fmt: skip
     forks.add_argument("--u-turn", action="store_true",
@@ -86,35 +88,47 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.set_defaults(run=run, parser=parser)
 
 
-def _steps(text: str) -> tuple[int, ...]:
-    """A converter for argparse: whole numbers with commas between them."""
-    read = whole_number("step", 0, MAX_STEPS)
-    return tuple(sorted({read(each.strip()) for each in text.split(",") if each.strip()}))
+def _steps(text: str) -> tuple[int | Place, ...]:
+    """A converter for argparse: steps and noise levels with commas between them."""
+    read = step_or_level(0, MAX_STEPS)
+    return tuple(read(each.strip()) for each in text.split(",") if each.strip())
+
+
+def _steps_of(arguments: argparse.Namespace, request: RunRequest) -> tuple[int, ...]:
+    """The steps to fork at, in order; noise levels take the model's scheduler, but not its weights."""
+    from sculptor_app.measures.likeness import usual_steps  # numpy comes with it
+
+    at: tuple[int | Place, ...] = arguments.at or usual_steps(request.steps)
+    if not all(isinstance(each, int) for each in at):
+        from sculptor_app.diffusion.sampling.engine import Engine
+
+        levels = Engine().plan(request)
+        at = tuple(each if isinstance(each, int) else each.step_in(levels) for each in at)
+    steps = tuple(sorted({each for each in at if isinstance(each, int)}))
+    if 1 in steps and not arguments.u_turn:
+        raise OptionError("Step 1 comes of the noise at the start alone.", "Choose 0, and 2 or later steps.")
+    if steps[-1] >= request.steps:
+        raise OptionError(
+            f"There is nothing left to be decided at step {steps[-1]} of {request.steps}.", "Choose earlier ones."
+        )
+    return steps
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code, and what went wrong is said on the error stream."""
 
-    def check() -> tuple[RunRequest, tuple[int, ...]]:
-        from sculptor_app.measures.likeness import usual_steps  # numpy comes with it
-
+    def check() -> RunRequest:
         request = request_of(arguments)
-        at = arguments.at or usual_steps(request.steps)
-        if 1 in at and not arguments.u_turn:
-            raise OptionError("Step 1 comes of the noise at the start alone.", "Choose 0, and 2 or later steps.")
-        if at[-1] >= request.steps:
-            raise OptionError(
-                f"There is nothing left to be decided at step {at[-1]} of {request.steps}.", "Choose earlier ones."
-            )
+        if all(isinstance(each, int) for each in arguments.at or ()):
+            _steps_of(arguments, request)
         if request.seed + arguments.seeds > MAX_SEED:
             raise OptionError("There are not so many seeds.", "Choose a smaller --seed.")
         _check_cluster(arguments)
         if arguments.json is not None:
             check_target(arguments.json)
-        return request, at
+        return request
 
-    def work(checked: tuple[RunRequest, tuple[int, ...]], interruption: Interruption) -> None:
-        request, at = checked
+    def work(request: RunRequest, interruption: Interruption) -> None:
         bring_model(arguments, interruption)
         with interruption.at_once():  # torch takes seconds to import
             from sculptor_app.diffusion.studies import decisions  # noqa: F401
@@ -123,6 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
         from sculptor_app.measures.likeness import curves_of
 
         request = with_models_own(request, arguments)
+        at = _steps_of(arguments, request)
         path, forks, u_turn = arguments.json, arguments.forks, arguments.u_turn
         results = [] if path is None else read_decisions(path, request, forks, u_turn)
         seeds = range(request.seed, request.seed + arguments.seeds)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.painting import add_painting, painting_of, with_copied
+from sculptor_app.commands.reproduce import info_to_make
 from sculptor_app.commands.run_options import (
     add_conditions,
     add_guidance,
@@ -23,6 +24,7 @@ from sculptor_app.commands.run_options import (
     change_of,
     check_like,
     request_of,
+    step_or_level,
     with_models_own,
 )
 from sculptor_app.commands.saving import check_files, run_checked, write_files
@@ -38,16 +40,22 @@ from sculptor_app.exports.animation.options import NONE
 from sculptor_app.exports.files import OptionError
 
 if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import RunInfo
+    from sculptor_app.core.trajectory.file import SavedTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.diffusion.sampling.engine import Engine
 
 MOST_FORKS = 64
+_OF_THE_RUN = {"form": None, "material": None, "seed": 7, "steps": 50, "sampler": None, "guidance": None,
+               "options": None, "loras": None, "like": None}  # fmt: skip
+"""What makes a run, with the values of where nothing is typed."""
 EXAMPLES = """examples:
   sculptor-app fork --form bust --at 12 --then guidance=1 --then form=vase --out three.png
   sculptor-app fork --form head --sampler ddpm --at 20 --noise 5 --count 8 --out sheet.png --numbers energies.csv
   sculptor-app fork --form bust --at 12 --u-turn 1 --count 4 --out turned.png
   sculptor-app fork --form bust --at 12 --paint "guess #c04030 0.5,0.4 0.6,0.5 radius 0.08" --out painted.png
   sculptor-app fork --form bust --at 12 --copy-from vase.sculpt --box 0.25,0,0.5,0.5 --out copied.png
+  sculptor-app fork run.sculpt --at snr=0.3 --noise 5 --count 8 --out sheet.png
   sculptor-app fork --model FOLDER --prompt "a lion" --at 10 --then prompt="a horse" --save-each runs --out both.mp4
 """
 
@@ -59,10 +67,12 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
         help="go on from a step of a run in other ways",
         description="Make a run, and forks of it: each shares its states up to a step, bit for bit, asks the network "
         "for none of these again, and goes on with another setting or other noise. All stand side by side, the run "
-        "itself first.",
+        "itself first. A saved run is made again first, and must come out as it is in its file.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("run_file", type=file_path, nargs="?", metavar="FILE",
+                        help="the run, as `--save` wrote it; its settings are those of the file")  # fmt: skip
     make = parser.add_argument_group("the run")
     add_like(make)
     add_labels(make)
@@ -70,8 +80,9 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     for add in (add_steps, add_sampler, add_guidance, add_model, add_conditions):
         add(make)
     forks = parser.add_argument_group("the forks")
-    forks.add_argument("--at", type=whole_number("step", 1, MAX_STEPS), required=True, metavar="K",
-                       help="the last step that all share")  # fmt: skip
+    forks.add_argument("--at", type=step_or_level(1, MAX_STEPS), required=True, metavar="K",
+                       help="the last step that all share, or the noise level that it leads to: 12, snr=0.3, "
+                       "sigma=1.5")  # fmt: skip
     forks.add_argument("--then", action="append", default=[], metavar="NAME=VALUE",
                        help="a fork with another form, material, guidance, sampler, number of steps, prompt or "
                        "parameter from there on; can be repeated")  # fmt: skip
@@ -104,9 +115,10 @@ class Wanted:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code, and what went wrong is said on the error stream."""
 
-    def check() -> tuple[RunRequest, list[Wanted]]:
+    def check() -> tuple[RunRequest, list[Wanted], SavedTrajectory | None]:
+        saved = None if arguments.run_file is None else _opened(arguments)
         check_like(arguments)
-        request = request_of(arguments)
+        request = request_of(arguments) if saved is None else info_to_make(saved, arguments).request
         wanted = list(_wanted(arguments, request))
         if not wanted:
             raise OptionError(
@@ -118,10 +130,6 @@ def run(arguments: argparse.Namespace) -> int:
         for each in wanted:
             if (seed := each.change.get("seed")) is not None:
                 replace(request, seed=seed)
-        if arguments.at > request.steps:
-            raise OptionError(f"The step is {arguments.at}; the run has {request.steps}.", "Choose one that it has.")
-        if arguments.at == request.steps:
-            raise OptionError(f"No steps are left at step {arguments.at} of {request.steps}.", "Choose an earlier one.")
         if arguments.save_each is not None and is_file(arguments.save_each):
             raise OptionError(f"{arguments.save_each} is a file.", "Name a folder.")
         if arguments.save_each is None or arguments.out is not None or arguments.csv is not None:
@@ -129,22 +137,30 @@ def run(arguments: argparse.Namespace) -> int:
         elif not arguments.save_each.parent.is_dir():
             raise OptionError(f"There is no folder {arguments.save_each.parent}.", "Create it first.")
         options_of(arguments)
-        is_noiseless = arguments.sampler in NOISELESS_SAMPLERS  # noise is laid on, which step 1 has no room for
-        if arguments.noise is not None and is_noiseless and arguments.at < FIRST_FORK_STEP:
-            raise OptionError(
-                f"Step {arguments.at} cannot be noised back.", f"Choose --at {FIRST_FORK_STEP} or a later one."
-            )
-        return request, wanted
+        if saved is not None and not isinstance(arguments.at, int):
+            arguments.at = arguments.at.step_in(saved.levels)
+        if isinstance(arguments.at, int):
+            _check_step(arguments.at, request, arguments, None if saved is None else saved.planned_steps)
+        return request, wanted, saved
 
-    def work(checked: tuple[RunRequest, list[Wanted]], interruption: Interruption) -> None:
-        request, wanted = checked
+    def work(checked: tuple[RunRequest, list[Wanted], SavedTrajectory | None], interruption: Interruption) -> None:
+        request, wanted, saved = checked
         bring_model(arguments, interruption)
         with interruption.at_once():  # torch takes seconds to import
             from sculptor_app.diffusion.sampling.engine import Engine
 
         with ProgressBar("Sculpting", request.steps, "step") as bar:
             engine = Engine(report=bar.say)
-            whole = _whole(engine, with_models_own(request, arguments), interruption, bar)
+            if saved is None:
+                request = with_models_own(request, arguments)
+            if not isinstance(arguments.at, int):
+                engine.load(request.model, request.device, interruption.event)
+                arguments.at = arguments.at.step_in(engine.plan(request))
+                _check_step(arguments.at, request, arguments)
+            if saved is None:
+                whole = _whole(engine, request, interruption, bar)
+            else:
+                whole = _made_again(engine, saved, info_to_make(saved, arguments), interruption, bar)
         if whole.info.space == "latents" and (arguments.out is not None or arguments.save_each is not None):
             find_map(engine, whole, interruption)
         if arguments.copy_from is not None:
@@ -162,6 +178,63 @@ def run(arguments: argparse.Namespace) -> int:
             write_files(arguments, options, RunGrid.of_runs(runs, captions), None, whole.last, interruption)
 
     return run_checked(check, work)
+
+
+def _opened(arguments: argparse.Namespace) -> SavedTrajectory:
+    """The saved run that is to be forked; refused where it cannot be made again, or settings are given beside it."""
+    from sculptor_app.core.trajectory.comparison import why_not_repeatable
+    from sculptor_app.core.trajectory.file import open_run
+
+    typed = [name for name, usual in _OF_THE_RUN.items() if getattr(arguments, name, usual) != usual]
+    if typed:
+        named = typed[0].replace("_", "-")
+        raise OptionError(f"The file tells the run's own {named}.", f"Leave out --{named}, or give it after --then.")
+    saved = open_run(arguments.run_file)
+    if reason := why_not_repeatable(saved):
+        raise OptionError(reason, "Choose a run whose file has what it began with.")
+    return saved
+
+
+def _made_again(
+    engine: Engine, saved: SavedTrajectory, info: RunInfo, interruption: Interruption, bar: ProgressBar
+) -> Trajectory:
+    """A saved run made again, to its end; `OptionError` where it does not come out as it is in the file."""
+    from sculptor_app.core.pictures.start import start_of
+    from sculptor_app.core.trajectory.comparison import Comparison
+    from sculptor_app.diffusion.studies.fork import make_again
+
+    found, made = Comparison(0), None
+    bar.plan(saved.planned_steps)
+    for event in make_again(engine, info, interruption.event, start_of(saved)):
+        if made is None:
+            bar.say("")
+            bar.note(engine.notes)
+        made = event.trajectory
+        while found.states <= min(made.last, saved.last):
+            found = found.with_state(saved, made)
+        if found.parted is not None:
+            raise OptionError(
+                f"The run does not come out here as it is in its file: they part at step {found.parted}.",
+                "`reproduce` tells by how much, and what is not as it was.",
+            )
+        bar.move_to(made.last)
+    if made is None or interruption.event.is_set():
+        raise Cancelled
+    return made
+
+
+def _check_step(step: int, request: RunRequest, arguments: argparse.Namespace, planned: int | None = None) -> None:
+    """Refuse a step at which nothing can part from a run of so many steps, else of the request's."""
+    steps = request.steps if planned is None else planned
+    if step > steps:
+        raise OptionError(f"The step is {step}; the run has {steps}.", "Choose one that it has.")
+    if step == steps:
+        raise OptionError(f"No steps are left at step {step} of {steps}.", "Choose an earlier one.")
+    if step < 1:
+        raise OptionError("No step of the run comes before that noise level.", "Choose one of less noise.")
+    is_noiseless = request.sampler in NOISELESS_SAMPLERS  # noise is laid on, which step 1 has no room for
+    if arguments.noise is not None and is_noiseless and step < FIRST_FORK_STEP:
+        raise OptionError(f"Step {step} cannot be noised back.", f"Choose --at {FIRST_FORK_STEP} or a later one.")
 
 
 def _wanted(arguments: argparse.Namespace, request: RunRequest) -> Iterator[Wanted]:

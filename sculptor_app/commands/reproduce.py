@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     def work(saved: SavedTrajectory, interruption: Interruption) -> None:
         nonlocal is_same
         bring_model(arguments, interruption)
-        found, made = _compared(saved, _told(saved, arguments), interruption)
+        found, made = _compared(saved, info_to_make(saved, arguments), interruption)
         is_same = found.parted is None
         _say(arguments, saved, found, made)
 
@@ -65,8 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     return code or (0 if is_same else RUN_FAILED)
 
 
-def _told(saved: SavedTrajectory, arguments: argparse.Namespace) -> RunInfo:
-    """What is told of the saved run and of those that it left, of the model and on the device that are named here."""
+def info_to_make(saved: SavedTrajectory, arguments: argparse.Namespace) -> RunInfo:
+    """What is told of a saved run and of those that it left, of the model and on the device that are named here."""
     from sculptor_app.core.trajectory.comparison import with_copied, with_model
 
     request = saved.info.request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -396,6 +397,22 @@ def say_changes_along(info: RunInfo) -> None:
     say(
         f"Along the run: {words}." if words else "Nothing changed along the run: it had these values already.", stderr()
     )
+
+
+def step_or_level(low: int, high: int) -> Callable[[str], int | Place]:
+    """A converter for argparse: the number of a step within bounds, or a noise level in words, as "snr=0.3"."""
+    whole = whole_number("step", low, high)
+
+    def convert(text: str) -> int | Place:
+        if not any(each.isalpha() for each in text):
+            return whole(text)
+        try:
+            place = Place.parse(text)
+        except RequestError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        return whole(str(place.value)) if place.kind == "step" else place
+
+    return convert
 
 
 def change_of(name: str, value: str) -> dict[str, Any]:

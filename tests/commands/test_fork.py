@@ -1,5 +1,6 @@
 """`fork`: runs that share the first steps of one, side by side."""
 
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from sculptor_app.cli import main
 from sculptor_app.commands.fork import _seeds
@@ -22,6 +24,10 @@ from tests.helpers.any_pipeline import finish
 
 def forked(model: Path, *arguments: object) -> int:
     return main(["fork", "--model", str(model), "--device", "cpu", "--steps", "6", *map(str, arguments)])
+
+
+def fork_of(file: Path, model: Path, *arguments: object) -> int:
+    return main(["fork", str(file), "--model", str(model), "--device", "cpu", *map(str, arguments)])
 
 
 def test_forks_share_the_run_up_to_their_step(tiny_model: Path, tmp_path: Path) -> None:
@@ -43,6 +49,52 @@ def test_forks_share_the_run_up_to_their_step(tiny_model: Path, tmp_path: Path) 
     header, rows = read_csv(table)
     assert len(rows) == 5 * 7
     assert len(header["runs"]) == 5
+
+
+def test_a_saved_run_is_forked_as_it_was(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A fork of the file of a fork: made again with all that it left, and the same as one of the run itself."""
+    first, again = tmp_path / "first", tmp_path / "again"
+    assert forked(tiny_model, "--at", 3, "--then", "guidance=1", "--save-each", first) == 0
+    assert fork_of(first / "fork-1.sculpt", tiny_model, "--at", 4, "--noise", 9, "--save-each", again) == 0
+    saved = open_run(first / "fork-1.sculpt")
+    whole, fork = (open_run(path) for path in sorted(again.iterdir()))
+    for k in range(7):
+        np.testing.assert_array_equal(whole.state(k), saved.state(k))
+    np.testing.assert_array_equal(fork.state(2), saved.state(2))  # DDIM draws no noise: it is laid on at step 3
+    assert [each.step for each in fork.info.forks] == [3, 3]
+    assert fork_of(first / "fork-1.sculpt", tiny_model, "--at", 9, "--noise", 9, "--save-each", again) == 2
+    assert "The step is 9; the run has 6." in capsys.readouterr().err
+    assert fork_of(first / "fork-1.sculpt", tiny_model, "--at", 4, "--form", "vase", "--noise", 9) == 2
+    assert "The file tells the run's own form. Leave out --form, or give it after --then." in capsys.readouterr().err
+
+
+def test_a_saved_run_that_comes_out_otherwise_is_not_forked(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert forked(tiny_model, "--at", 3, "--then", "guidance=1", "--save-each", tmp_path / "first") == 0
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    weights = next((other / "unet").glob("*.safetensors"))
+    save_file({name: each * 1.01 for name, each in load_file(weights).items()}, weights)
+    given = ("--at", 4, "--noise", 9, "--save-each", tmp_path / "again")
+    assert fork_of(tmp_path / "first" / "fork-0.sculpt", other, *given) == 2
+    assert "does not come out here as it is in its file: they part at step 1." in capsys.readouterr().err
+
+
+def test_the_step_may_be_told_by_its_noise_level(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    level = Engine().plan(RunRequest(steps=6, sampler="ddim", model=str(tiny_model)))[4]
+    given = ("--sampler", "ddim", "--then", "guidance=1")
+    for number, told in enumerate((f"snr={level.snr * 0.999999:.9}", f"sigma={level.sigma * 1.000001:.9}", "step 4")):
+        folder = tmp_path / str(number)
+        assert forked(tiny_model, *given, "--at", told, "--save-each", folder) == 0
+        assert open_run(folder / "fork-1.sculpt").info.forks[0].step == 4
+    assert forked(tiny_model, *given, "--at", "snr=1e-12", "--save-each", tmp_path / "x") == 2
+    assert "No step of the run comes before that noise level." in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        forked(tiny_model, *given, "--at", "snr=x", "--save-each", tmp_path / "x")
+    assert "'snr=x' is no place along a run; write 8, snr=0.3 or sigma=1.5." in capsys.readouterr().err
 
 
 def test_it_goes_on_in_other_steps(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +134,7 @@ def test_a_sampler_that_draws_noise_draws_another(tiny_model: Path, tmp_path: Pa
         (["--at", "3", "--then", "guidance=x"], "The guidance 'x' is no number; give one."),
         (["--at", "3", "--then", "form=cat"], "The form 'cat' is not known; choose one of"),
         (["--at", "3", "--count", "2", "--then", "form=vase"], "Add --noise N or --u-turn N, the first of the"),
-        (["--at", "1", "--noise", "2"], "Step 1 cannot be noised back; choose 2 to 6."),
+        (["--at", "1", "--noise", "2"], "Step 1 cannot be noised back. Choose --at 2 or a later one."),
     ],
 )
 def test_a_mistake_is_answered_by_one_sentence(

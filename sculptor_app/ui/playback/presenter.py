@@ -124,6 +124,7 @@ class PlaybackPresenter(QObject):
         ratios = [level.snr for level in trajectory.levels]
         in_order = ratios[::-1] if self._session.into_noise else ratios
         self._timeline.set_plan(self._session.spans, trajectory.planned_steps, in_order)
+        self._transport.set_ratios(in_order)
         self.show_forks(trajectory)
         self._timeline.set_block_word(self.tr("start") if trajectory.info.first_step > 1 else self.tr("noise"))
 

@@ -1,9 +1,12 @@
 """The transport bar: step and play either way, loop, speed, the typed step, and pinned or following the run."""
 
+import math
+import re
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QActionGroup, QResizeEvent
+from PySide6.QtGui import QActionGroup, QResizeEvent, QValidator
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDoubleSpinBox,
@@ -27,6 +30,8 @@ _BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
 LEAST_PX, SPEED_PX, NAMED_PX, ROOMY_PX = 560, 720, 900, 1150
 """Least width, and from which on there is room for the speed, for most buttons' words, and for all of them."""
 
+_FAR = 60.0
+"""Of the logarithm of a signal-to-noise ratio that is 0 or without bounds."""
 BOX_PX = 31
 """Height of the number fields: that of the buttons."""
 _ICONS = {"once": "once", "loop": "loop", "ping_pong": "ping-pong"}
@@ -37,6 +42,49 @@ class _SpeedBox(QDoubleSpinBox):
 
     def textFromValue(self, value: float) -> str:
         return self.locale().toString(value, "f", 0 if value == int(value) else 1)
+
+
+_LEVEL = re.compile(r"\s*(snr|sigma|σ)\s*[=:]?\s*([0-9.,e+-]*)\s*", re.IGNORECASE)
+_LEVEL_BEGUN = re.compile(r"\s*(s(n(r)?)?|s(i(g(m(a)?)?)?)?|σ)\s*", re.IGNORECASE)
+
+
+class StepBox(QSpinBox):
+    """The number of a step; a noise level may be typed in its place, for the state that is nearest to it: "snr=0.3"."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._ratios: tuple[float, ...] = ()
+
+    def set_ratios(self, ratios: Sequence[float]) -> None:
+        """Signal-to-noise ratios of the states, in the order in which they are counted."""
+        self._ratios = tuple(ratios)
+
+    def _state_at(self, text: str) -> int | None:
+        """The state that is nearest to the noise level that a text tells, of those that are there."""
+        found = _LEVEL.fullmatch(text)
+        value, is_number = self.locale().toDouble(found[2].strip()) if found else (0.0, False)
+        known = [(k, each) for k, each in enumerate(self._ratios) if k <= self.maximum() and not math.isnan(each)]
+        if found is None or not is_number or value <= 0 or not known:
+            return None
+        wanted = math.log(value) if found[1].lower() == "snr" else -2 * math.log(value)
+        return min(known, key=lambda each: abs(_log(each[1]) - wanted))[0]
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        if _LEVEL_BEGUN.fullmatch(text):
+            return QValidator.State.Intermediate, text, position
+        if _LEVEL.fullmatch(text):
+            is_whole = self._state_at(text) is not None
+            return (QValidator.State.Acceptable if is_whole else QValidator.State.Intermediate), text, position
+        return super().validate(text, position)
+
+    def valueFromText(self, text: str) -> int:
+        state = self._state_at(text)
+        return super().valueFromText(text) if state is None else state
+
+
+def _log(ratio: float) -> float:
+    """Logarithm of a signal-to-noise ratio; of pure noise and of a clean picture far beyond all others."""
+    return max(-_FAR, min(_FAR, math.log(ratio))) if ratio > 0 else -_FAR
 
 
 class TransportBar(QWidget):
@@ -145,12 +193,12 @@ class TransportBar(QWidget):
         self._step_label = QLabel(self.tr("Step"), self)
         self._step_label.setFont(fonts.strong())
         self._step_label.setToolTip(explained("step"))
-        self.step_box = QSpinBox(self)
+        self.step_box = StepBox(self)
         self.step_box.setRange(0, MAX_STEPS)
         self.step_box.setKeyboardTracking(False)
         inset(self.step_box)
         self.step_box.setFont(fonts.tabular(fonts.strong()))
-        self.step_box.setToolTip(self.tr("Type a step to go there"))
+        self.step_box.setToolTip(self.tr("Type a step to go there, or a noise level: snr=0.3, sigma=1.5"))
         self.step_box.setAccessibleName(self.tr("Step"))
         self.step_box.valueChanged.connect(self.step_requested)
         self._of_label = QLabel(self)
@@ -233,6 +281,10 @@ class TransportBar(QWidget):
         for widget in (self.forward_button, self.last_button, self.step_box):
             widget.setEnabled(last > 0)
 
+    def set_ratios(self, ratios: Sequence[float]) -> None:
+        """Signal-to-noise ratios of all states, in the order in which they are counted: they may be typed, too."""
+        self.step_box.set_ratios(ratios)
+
     def set_step(self, step: int) -> None:
         """The state on view."""
         if step != self.step_box.value():
@@ -314,7 +366,7 @@ class TransportBar(QWidget):
         self._step_label.setText(self.tr("Layer"))
         self._step_label.setToolTip(explained("layer"))
         self.step_box.setAccessibleName(self.tr("Layer"))
-        self.step_box.setToolTip(self.tr("Type a layer to go there"))
+        self.step_box.setToolTip(self.tr("Type a layer to go there, or a noise level: snr=0.3, sigma=1.5"))
         self.speed_box.setSuffix(self.tr(" layers/s"))
         self.speed_box.setAccessibleName(self.tr("Playing speed, layers per second"))
         for button, text in (

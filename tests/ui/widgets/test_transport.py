@@ -1,5 +1,7 @@
 """The transport bar asks, and shows what it is told."""
 
+import math
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
@@ -72,6 +74,47 @@ def test_a_typed_step_is_asked_for_once_and_when_it_is_whole(bar: TransportBar, 
     assert asked == []
     qtbot.keyClick(bar.step_box, Qt.Key.Key_Return)
     assert asked == [27]
+
+
+@pytest.mark.parametrize(
+    ("typed", "state"),
+    [
+        ("snr=1", 6), ("snr 3.9", 7), ("SNR=1e6", 7), ("snr=1e-9", 1), ("sigma=1", 6), ("sigma=20", 2),
+        ("7", 7),
+    ],
+)  # fmt: skip
+def test_a_noise_level_may_be_typed_for_the_state_that_is_nearest(
+    bar: TransportBar, qtbot: QtBot, typed: str, state: int
+) -> None:
+    bar.set_range(8, 50)
+    bar.set_ratios([0.0, 1e-4, 0.0021, 0.02, 0.1, 0.4, 1.1, 4.2, math.inf, math.inf])
+    bar.set_step(5)
+    bar.step_box.selectAll()
+    with qtbot.waitSignal(bar.step_requested) as asked:
+        qtbot.keyClicks(bar.step_box, typed)
+        qtbot.keyClick(bar.step_box, Qt.Key.Key_Return)
+    assert asked.args == [state]
+    assert bar.step_box.text() == str(state)
+
+
+def test_sigma_may_be_the_letter(bar: TransportBar) -> None:
+    bar.set_ratios([0.0, 0.1, 1.1, 4.2])
+    assert [bar.step_box.valueFromText(text) for text in ("σ=1", "σ 0.5")] == [2, 3]  # no key of a test types it
+
+
+def test_a_level_that_is_no_number_leaves_the_step_as_it_is(bar: TransportBar, qtbot: QtBot) -> None:
+    bar.set_range(8, 50)
+    bar.set_ratios([0.0, 0.1, 1.0, 2.0])
+    bar.set_step(2)
+    for typed in ("snr=", "snr=-1", "s", "sigma", "snr=0"):
+        bar.step_box.selectAll()
+        with qtbot.assertNotEmitted(bar.step_requested):
+            qtbot.keyClicks(bar.step_box, typed)
+            qtbot.keyClick(bar.step_box, Qt.Key.Key_Return)
+        bar.step_box.clearFocus()
+        bar.set_step(3)
+        bar.set_step(2)
+        assert bar.step_box.value() == 2
 
 
 def test_what_is_shown_asks_nothing(bar: TransportBar, qtbot: QtBot) -> None:
