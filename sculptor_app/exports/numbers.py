@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from sculptor_app import __version__
+from sculptor_app.core.requests.changes import changes_told
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory, Fork
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
@@ -274,6 +275,7 @@ def _header(run: AnyTrajectory, measures: RunMeasures, disclosure: Disclosure) -
         "conditions": told_conditions(info, disclosure),
         "options": request.pop("options"),
         "forks": [_fork(each) for each in info.forks],
+        "changes along the run": changes_told(info.segments),
     }
     further = {name: value for name, value in request.items() if name not in _SAID_OTHERWISE}
     of_all = {
@@ -302,7 +304,7 @@ def _grid_header(grid: RunGrid, all_measures: list[RunMeasures], disclosure: Dis
     """That of the run whose steps are counted, what each of them was made from, and in what else they differ."""
     headers = [_header(run, each, disclosure) for run, each in zip(grid.runs, all_measures, strict=True)]
     common = headers[grid.lead]
-    alone = ("seed", "labels", "conditions", "steps taken", "ended", "forks")
+    alone = ("seed", "labels", "conditions", "steps taken", "ended", "forks", "changes along the run")
     keys = [key for key in dict.fromkeys(key for each in headers for key in each) if key not in (*alone, "created")]
     differing = [key for key in keys if any(each.get(key) != common.get(key) for each in headers)]
     of_each = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -256,53 +256,31 @@ class SamplingRunner(QObject):
         Args:
             parting, painting: see `Sampling.fork`.
         """
-        run = SampleRun(self)
-        budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
-
-        def job(stop: threading.Event) -> Iterator[object]:
-            from sculptor_app.measures.run_measures import measured  # numpy comes with it
-
-            return measured(
-                self._sampling.fork(
-                    self._made_engine(), trajectory, k, request, stop, parting=parting,
-                    budget_bytes=budget_bytes, watch_guidance=watch_guidance, painting=painting,
-                )
-            )  # fmt: skip
-
-        self._ask_for(run, job)
-        return run
+        options: dict[str, Any] = {
+            "parting": parting, "painting": painting, "budget_bytes": self.budget_bytes, "watch_guidance": self.watches_guidance
+        }  # fmt: skip
+        return self._measured(lambda engine, stop: self._sampling.fork(engine, trajectory, k, request, stop, **options))
 
     def go_on(self, trajectory: Trajectory) -> SampleRun:
         """Take the steps that a stopped run has left, as it would have; rules and handle are those of `start`."""
-        run = SampleRun(self)
-        budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
-
-        def job(stop: threading.Event) -> Iterator[object]:
-            from sculptor_app.measures.run_measures import measured  # numpy comes with it
-
-            return measured(
-                self._sampling.go_on(
-                    self._made_engine(), trajectory, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance
-                )
-            )
-
-        self._ask_for(run, job)
-        return run
+        options: dict[str, Any] = {"budget_bytes": self.budget_bytes, "watch_guidance": self.watches_guidance}
+        return self._measured(lambda engine, stop: self._sampling.go_on(engine, trajectory, stop, **options))
 
     def make_again(self, info: RunInfo, begun_with: Start | None = None) -> SampleRun:
         """Make a run again from what is told of it, and what it began with; rules and handle are those of `start`."""
+        options: dict[str, Any] = {
+            "budget_bytes": self.budget_bytes, "watch_guidance": self.watches_guidance, "start": begun_with
+        }  # fmt: skip
+        return self._measured(lambda engine, stop: self._sampling.make_again(engine, info, stop, **options))
+
+    def _measured(self, events: Callable[[Engine, threading.Event], Generator[Any, None, None]]) -> SampleRun:
+        """The handle of a run with these events, called for in the worker thread; it is measured as it goes on."""
         run = SampleRun(self)
-        budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
 
         def job(stop: threading.Event) -> Iterator[object]:
             from sculptor_app.measures.run_measures import measured  # numpy comes with it
 
-            engine = self._made_engine()
-            return measured(
-                self._sampling.make_again(
-                    engine, info, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=begun_with
-                )
-            )
+            return measured(events(self._made_engine(), stop))
 
         self._ask_for(run, job)
         return run

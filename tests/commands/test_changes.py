@@ -10,6 +10,7 @@ import pytest
 from sculptor_app.cli import main
 from sculptor_app.core.trajectory.file import open_run
 from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
 from tests.helpers.any_pipeline import finish
 
@@ -25,7 +26,9 @@ def test_labels_and_guidance_change_along_a_run(
     plain, run, picture = tmp_path / "plain.sculpt", tmp_path / "x.sculpt", tmp_path / "x.png"
     assert sculpted(tiny_model, "--form", "bust", "--save", plain) == 0
     changes = ("--change", "3:form=vase", "--change", "step=5:guidance=4")
-    assert sculpted(tiny_model, "--form", "bust", *changes, "--save", run, "--out", picture) == 0
+    table = tmp_path / "x.csv"
+    files = ("--save", run, "--out", picture, "--numbers", table)
+    assert sculpted(tiny_model, "--form", "bust", *changes, *files) == 0
     assert "Along the run: form vase after step 3, guidance 4 after step 5." in capsys.readouterr().err
     before, made = open_run(plain), open_run(run)
     for k in range(4):
@@ -35,6 +38,8 @@ def test_labels_and_guidance_change_along_a_run(
         (3, "bust", 2.0), (5, "vase", 2.0),
     ]  # fmt: skip
     assert [each["step"] for each in read_settings(picture)["forks"]] == [3, 5]
+    header, _ = read_csv(table)
+    assert header["changes along the run"] == "form bust → vase after step 3, guidance 2 → 4 after step 5"
     again, like = tmp_path / "again.sculpt", ("--like", str(picture), "--model", str(tiny_model), "--device", "cpu")
     assert main(["sculpt", *like, "--save", str(again)]) == 0
     assert "Along the run: form vase after step 3, guidance 4 after step 5." in capsys.readouterr().err

@@ -127,6 +127,10 @@ class RunInfo:
         return translate("names", "carved out of layer {0} of {1}").format(layer, self.origin)
 
 
+_MOST_TITLE_LETTERS = 72
+"""Of what changed along a run, in its title; of more the steps alone are told."""
+
+
 def _forked(segments: Sequence[Segment], fork: Fork) -> str:
     """How a run left another one last, in words, and what changed along it."""
     if fork.parting is Parting.U_TURN:
@@ -138,6 +142,9 @@ def _forked(segments: Sequence[Segment], fork: Fork) -> str:
     told = "" if fork.parting is Parting.NOISED_BACK else changes_told(segments)
     if not told:
         return translate("names", "forked at step {0}").format(fork.step)
+    if len(told) > _MOST_TITLE_LETTERS:
+        steps = ", ".join(str(each.after) for each in segments[1:])
+        return translate("names", "changed after steps {0}").format(steps)
     if len(segments) > 2:
         return told
     return translate("names", "forked at step {0}: {1}").format(fork.step, told)

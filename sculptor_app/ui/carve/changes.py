@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, Signal, Slot
@@ -18,7 +18,7 @@ from sculptor_app.core.requests.changes import (
     changes_between,
 )
 from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest, differing_fields
-from sculptor_app.core.trajectory.levels import BORDERS, NoiseLevel
+from sculptor_app.core.trajectory.levels import BORDERS, UNKNOWN, NoiseLevel
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.change_dialog import ChangeDialog, changing_settings
@@ -63,7 +63,7 @@ class ChangesControl(QObject):
         self._band: tuple[int, int] | None = None
         self.menu = ChangesMenu(self, lane)
         runner.planned.connect(self._take_plan)
-        controls.edited.connect(self._show)  # the guidance is told in the band
+        controls.edited.connect(self._take_fields)
         controls.rebuilt.connect(self._take_model)
         lane.band_requested.connect(self.set_band)
         lane.flag_requested.connect(self._move_flag)
@@ -179,18 +179,21 @@ class ChangesControl(QObject):
     def use(self, segments: tuple[Segment, ...]) -> RunRequest:
         """Take over what changed along a run of these stretches; returns what it was asked for, as if nothing did."""
         told = changes_between(segments) or NO_CHANGES
-        self.use_changes(told)
-        return base_request(segments) if told else segments[-1].request
+        request = base_request(segments) if told else segments[-1].request
+        self.use_changes(told, request)
+        return request
 
-    def use_changes(self, told: RunChanges) -> None:
-        """Take over these changes in place of all that are there; their places are told by steps."""
+    def use_changes(self, told: RunChanges, request: RunRequest) -> None:
+        """Take over these changes in place of all that are there; their places are told by steps of a request's run."""
         self._band, self._places = None, {}
         for change in told.changes:
             self._places.setdefault(int(change.place.value), {})[change.name] = change.value
         if told.guidance_between is not None:
             first, last = told.guidance_between
             self._band = int(first.value), int(last.value)
-        self._planned_for = None  # these are its steps, whatever was planned last
+        planned = self._planned_for
+        if planned is None or (planned.steps, planned.sampler) != (request.steps, request.sampler):
+            self._levels, self._planned_for = (UNKNOWN,) * (request.steps + 1), None  # else they would be moved
         self._take_model()
 
     def are_those_of(self, run: AnyTrajectory) -> bool:
@@ -225,7 +228,7 @@ class ChangesControl(QObject):
     def ask(self, after: int) -> None:
         """Ask a person what changes after a step."""
         dialog = ChangeDialog(self._controls, after, self.steps, self._places.get(after, {}), self._lane.window())
-        dialog.set_levels([ratio_name(level.snr) if level.is_known else "" for level in self._levels])
+        dialog.set_levels(self._level_names())
         dialog.set_has_band(self._band is not None)
         dialog.decided.connect(self._take_decision)
         dialog.open()
@@ -234,7 +237,8 @@ class ChangesControl(QObject):
     def _take_decision(self, was_after: int, after: int, settings: Settings) -> None:
         self._places.pop(was_after, None)
         self._lane.choose(after)
-        self.set_settings(after, settings)
+        there = self._places.get(after, {}) if settings else {}
+        self.set_settings(after, there | settings)
 
     @Slot(int, QPoint)
     def _show_menu(self, step: int, place: QPoint) -> None:
@@ -242,6 +246,16 @@ class ChangesControl(QObject):
             self.menu.show_for(min(max(step, 1), self.steps - 1), place)
 
     # Other runs and models -------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _take_fields(self) -> None:
+        """Count the steps of a run that may never be planned, as of another model; the band tells the guidance."""
+        request, planned = self._controls.request(), self._planned_for
+        is_waited_for = planned is not None and request is not None and planned.model == request.model
+        if request is not None and not (is_waited_for and self._levels[0].is_known) and self.steps != request.steps:
+            self._take_plan(request, (UNKNOWN,) * (request.steps + 1))
+        else:
+            self._show()
 
     @Slot(object, object)
     def _take_plan(self, request: RunRequest, levels: tuple[NoiseLevel, ...]) -> None:
@@ -258,7 +272,7 @@ class ChangesControl(QObject):
 
         def moved(step: int, low: int, high: int) -> int:
             level = before[step] if step < len(before) else None
-            if level is not None and level.is_known and all(each.is_known for each in self._levels):
+            if level is not None and level.is_known and self._are_known(self._levels):
                 nearest = min(range(len(self._levels)), key=lambda k: abs(_log_snr(self._levels[k]) - _log_snr(level)))
                 step = nearest
             return min(max(step, low), high)
@@ -307,7 +321,15 @@ class ChangesControl(QObject):
             Flag(step, " · ".join(self._words(name, value) for name, value in settings.items()))
             for step, settings in sorted(self._places.items())
         ]
-        self._lane.show_changes(self.steps, band, flags, [ratio_name(level.snr) for level in self._levels])
+        self._lane.show_changes(self.steps, band, flags, self._level_names())
+
+    def _level_names(self) -> list[str]:
+        """Signal-to-noise ratios of the states as words; none where they are not known."""
+        return [ratio_name(level.snr) for level in self._levels] if self._are_known(self._levels) else []
+
+    @staticmethod
+    def _are_known(levels: Sequence[NoiseLevel]) -> bool:
+        return all(level.is_known for level in levels)
 
     def _words(self, name: str, value: OptionValue) -> str:
         """As "form: Vase", in the words of the fields; a long text is cut."""
@@ -330,7 +352,7 @@ class ChangesMenu(QMenu):
 
     def __init__(self, control: ChangesControl, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setTitle(self.tr("Changes &along the next run"))
+        self.setTitle(self.tr("Changes a&long the next run"))
         self.setToolTipsVisible(True)
         self._control, self._step = control, 0
         self.change = self.addAction(self.tr("Change something…"), self._ask)

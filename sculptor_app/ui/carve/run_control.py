@@ -286,8 +286,9 @@ class RunControl(QObject):
             return
         made, name, model = waiting
         base = self._controls.request() or RunRequest(model=model)
-        self._controls.use(replace(made.over(base), model=model))
-        self._changes.use_changes(made.changes)
+        request = replace(made.over(base), model=model)
+        self._changes.use_changes(made.changes, request)
+        self._controls.use(request)
         left_out = [display(each) for each in made.left_out]
         left_out += self._controls.without_field(made.fields)
         said = [self.tr("The settings of {0} are in the fields.").format(name)]

@@ -1,6 +1,7 @@
 """What may change along a run, where, and the sentence that answers what may not."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from sculptor_app.core.requests.changes import (
     segments_words,
 )
 from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.trajectory.base import Fork, RunInfo
 from sculptor_app.core.trajectory.forward import cosine_levels
 from sculptor_app.core.trajectory.levels import UNKNOWN, phase_spans
 
@@ -134,3 +136,21 @@ def test_a_setting_that_changes_twice_at_one_step() -> None:
     twice = (Change(Place("step", 5), "form", "vase"), Change(Place("snr", LEVELS[5].snr), "form", "ring"))
     with pytest.raises(RequestError, match="The form changes twice after step 5; change it once"):
         RunChanges(twice).segments(REQUEST, LEVELS)
+
+
+def test_what_changed_along_a_run_in_its_title() -> None:
+    form, prompt = Change(Place("step", 8), "form", "vase"), Change(Place("step", 20), "prompt", "a secret")
+    assert title_of(form) == "forked at step 8: form bust → vase"
+    assert title_of(form, prompt) == "form bust → vase after step 8, another prompt after step 20"
+    assert title_of(between=(Place("step", 5), Place("step", 31))) == "guidance 1.75 in steps 6–31 only"
+    more = (Change(Place("step", 30), "material", "marble"), Change(Place("step", 40), "sampler", "ddim"))
+    assert title_of(form, *more) == "changed after steps 8, 30, 40"
+
+
+def title_of(*changes: Change, between: Any = None) -> str:
+    first, *rest = RunChanges(changes, between).segments(replace(REQUEST, sampler="unipc"), LEVELS)
+    forks, request = [], first.request
+    for segment in rest:
+        forks.append(Fork(segment.after, request))
+        request = segment.request
+    return RunInfo(request, sampler_name="UniPC", forks=tuple(forks)).title.facts[-1]

@@ -236,6 +236,22 @@ def test_the_settings_of_a_run_bring_its_changes(planned: Driver) -> None:
     np.testing.assert_array_equal(again.state(STEPS), run.state(STEPS))
 
 
+def test_the_settings_of_a_longer_run_bring_its_changes_to_its_own_steps(planned: Driver) -> None:
+    changes, controls = changes_of(planned), planned.window.panels.controls
+    plan(planned, 40)
+    change_form(planned, 30)
+    changes.set_band(8, 35)
+    planned.run(40)
+    told = changes.changes
+    changes.clear()
+    controls.sampler.setCurrentIndex(controls.sampler.findData("heun"))
+    plan(planned, 10)
+    planned.window.panels.run_panel.take_over.click()
+    planned.qtbot.waitUntil(lambda: changes._levels[3].is_known and changes.steps == 40)
+    assert (changes.changes, controls.steps.text()) == (told, "40")
+    assert planned.window.panels.run_panel.difference.text() == ""
+
+
 def test_changes_go_along_with_the_noise_levels(planned: Driver) -> None:
     changes = changes_of(planned)
     change_form(planned, 8)
