@@ -257,7 +257,8 @@ class SamplingRunner(QObject):
             parting, painting: see `Sampling.fork`.
         """
         options: dict[str, Any] = {
-            "parting": parting, "painting": painting, "budget_bytes": self.budget_bytes, "watch_guidance": self.watches_guidance
+            "parting": parting, "painting": painting,
+            "budget_bytes": self.budget_bytes, "watch_guidance": self.watches_guidance,
         }  # fmt: skip
         return self._measured(lambda engine, stop: self._sampling.fork(engine, trajectory, k, request, stop, **options))
 

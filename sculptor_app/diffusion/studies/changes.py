@@ -8,17 +8,20 @@ networks are evaluated for none of the steps that are there.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.changes import RunChanges, Segment
 from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.texts import translate
-from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork, RunInfo
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork
 from sculptor_app.core.trajectory.levels import UNKNOWN, NoiseLevel
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -119,17 +122,20 @@ def planned_segments(
     """
     pipeline = engine.load(request.model, request.device, stop)
     taken = request.steps if start is None else request.steps + 1 - start.first_step
-    levels: tuple[NoiseLevel, ...]
+    late = request.steps - taken  # what the plan has of levels before the run begins
     try:
-        planned = engine.plan(request)
-        levels = planned[len(planned) - 1 - taken :] if start is not None else planned
+        levels = engine.plan(request)[late:]
     except PlanUnknown:
         levels = (UNKNOWN,) * (taken + 1)
     segments = changes.segments(request, levels)
-    for each in segments[1:]:
-        call_of(pipeline, each.request, start)
-        check_sampler_of(pipeline, each.request.sampler, engine.settings)
-        engine.check_plan(each.request)
+    for one, then in itertools.pairwise(segments):
+        call_of(pipeline, then.request, start)
+        check_sampler_of(pipeline, then.request.sampler, engine.settings)
+        engine.check_plan(then.request)
+        if then.request.sampler != one.request.sampler and levels[0].is_known:
+            nearby = zip(levels[: then.after + 1], engine.plan(then.request)[late:], strict=False)
+            if not all(mine.is_near(theirs) for mine, theirs in nearby):
+                _refuse_levels(SAMPLERS[then.request.sampler].label, request, levels, then.after, engine)
     return segments
 
 
@@ -202,8 +208,10 @@ def _go_on(
     def begin(levels: tuple[NoiseLevel, ...], shape: tuple[int, ...]) -> None:
         nearby = zip(levels[: k + 1], made.levels[: k + 1], strict=False)
         is_alike = all(one == two or one.is_near(two) for one, two in nearby) and shape == made.shape
-        if is_another or not is_alike:
-            _check_sampler(run.info, is_alike, made, k, engine)
+        if not is_alike:
+            _refuse_levels(run.info.sampler_name, made.info.request, made.levels, k, engine)
+        if is_another:
+            check_begins(run.info)
         made.go_on_with(run.info, levels)
         kept.request, kept.rest = request, rest
 
@@ -213,26 +221,24 @@ def _go_on(
     yield from stream_events(run, writer, replay.networks())
 
 
-def _check_sampler(info: RunInfo, is_alike: bool, made: Trajectory, k: int, engine: Engine) -> None:
-    """Refuse a sampler whose states are of other levels than those of the run, naming some whose states are not.
+def _refuse_levels(name: str, request: RunRequest, levels: Sequence[NoiseLevel], k: int, engine: Engine) -> NoReturn:
+    """Refuse a sampler for a run of these levels, naming some that take them (`RequestError`).
 
     Args:
-        info: of the run with that sampler.
-        is_alike: whether its states are alike up to state k, their levels and all.
+        name: of the sampler, as the interface writes it.
+        request: of the run.
+        k: the state up to which the levels count.
     """
-    if is_alike:
-        check_begins(info)
-        return
-    others = engine.schedules(made.info.request, threading.Event())
+    others = engine.schedules(request, threading.Event())
     near = [
-        name for name, levels in others.items()
-        if all(one.is_near(two) for one, two in zip(levels[: k + 1], made.levels[: k + 1], strict=False))
+        other for other, theirs in others.items()
+        if all(one.is_near(two) for one, two in zip(theirs[: k + 1], levels[: k + 1], strict=False))
     ]  # fmt: skip
     advice = translate("errors", "Choose one whose levels are the same, as {0}.").format(", ".join(near))
     raise RequestError(
         translate(
             "errors", "{0} takes other noise levels than the run did up to step {1}, and cannot go on from there."
-        ).format(info.sampler_name, k),
+        ).format(name, k),
         advice if near else translate("errors", "Keep the sampler, or make a new run with another."),
     )
 
