@@ -21,7 +21,7 @@ from sculptor_app.measures.spectrum import BANDS
 LOW, HIGH = 0.2, 0.8
 """Between these shares of its way a curve changes over: the width of the change is measured there."""
 MOST_LEVELS = 12
-"""A run of more steps turns back at the usual ones alone."""
+"""A run of more steps turns back at the usual ones alone, and at the first: deeper than where it can be forked."""
 
 
 def change_width(curve: Curve, levels: Sequence[NoiseLevel]) -> float:
@@ -48,7 +48,7 @@ def u_turn(
 ) -> Generator[ClaimProgress, None, Outcome]:
     """Test of how sharply the form and the finest band change over with the depth of U-turns."""
     steps = asked.request.steps
-    at = tuple(range(steps)) if steps <= MOST_LEVELS else usual_steps(steps)
+    at = tuple(range(steps)) if steps <= MOST_LEVELS else tuple(sorted({1, *usual_steps(steps)}))
     planned = asked.seeds * (1 + len(at))
     levels: Sequence[NoiseLevel] = ()
     found: list[Decision] = []
