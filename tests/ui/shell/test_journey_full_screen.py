@@ -132,7 +132,10 @@ def menu_at(driver: Driver, widget: QWidget, place: QPoint | None = None) -> lis
     return entries
 
 
-PICTURE = ["Copy picture", "Save picture…", "Fork here with", "Open in Drown", "What am I seeing?", "Full screen"]
+PICTURE = [
+    "Copy picture", "Save picture…", "Fork here with", "Carve by hand here", "Open in Drown", "What am I seeing?",
+    "Full screen",
+]  # fmt: skip
 PLOT = ["Copy plot", "Save plot…", "What am I seeing?", "Full screen"]
 
 
