@@ -325,6 +325,7 @@ class PaintingTools(QWidget):
     @Slot()
     def _choose(self) -> None:
         key = self.brush.key
+        self.runs.setToolTip(self.runs.currentText())
         self.detail.setCurrentWidget({"colour": self.swatches, "copy": self.runs}.get(key) or self.hints[key])
         self.chosen.emit()
 
