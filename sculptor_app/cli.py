@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from sculptor_app.commands.terminal import Parser
 
 _COMMANDS = (
-    "sculpt", "grid", "fork", "decide", "claims", "invert", "forward", "saved_run", "reproduce", "check_model",
-    "explain", "menu", "atelier", "train", "evaluate",
+    "sculpt", "grid", "fork", "decide", "claims", "check_instrument", "invert", "forward", "saved_run", "reproduce",
+    "check_model", "explain", "menu", "atelier", "train", "evaluate",
 )  # fmt: skip
 """Modules of `sculptor_app.commands`, in the order in which the help lists them."""
 RUN_SUFFIX = ".sculpt"

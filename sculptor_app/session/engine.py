@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from sculptor_app.diffusion.sampling.sample import Event
     from sculptor_app.diffusion.studies.inversion import Inversion as Inversion
     from sculptor_app.measures.claims import ClaimProgress, ClaimRequest, Outcome
+    from sculptor_app.measures.instrument import CheckProgress, InstrumentCheck
     from sculptor_app.measures.likeness import Decision
     from sculptor_app.training.loop.live import Learning as Learning
     from sculptor_app.training.records.plan import Plan
@@ -345,6 +346,15 @@ def test_claim(
     from sculptor_app.training.evaluation.judge_training import read_labels
 
     return measure_claim(key, engine, asked, stop, read_labels, SAMPLE_MEASURES)
+
+
+def check_instrument(
+    engine: Engine, request: RunRequest, stop: threading.Event
+) -> Iterator[CheckProgress | InstrumentCheck]:
+    """Check the instrument on a run whose every answer is known; see `diffusion.studies.instrument`."""
+    from sculptor_app.diffusion.studies.instrument import check_instrument
+
+    return check_instrument(engine, request, stop)
 
 
 def fork_at(run: Trajectory, step: int, number: int, u_turn: bool) -> tuple[RunRequest, Parting]:

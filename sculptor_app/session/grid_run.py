@@ -1,4 +1,4 @@
-"""Many runs in the model's worker thread: a grid, forks, tests of claims; in the background previews and measures."""
+"""Many runs in the model's worker thread: a grid, forks, claims, a check; in the background previews and measures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.requests.request import GridRequest
+from sculptor_app.core.requests.request import GridRequest, RunRequest
 from sculptor_app.core.trajectory.events import ForkEnded, GridPart, GridStarted, GridStep
 from sculptor_app.measures.claims import ClaimProgress, ClaimRequest
 from sculptor_app.session import engine as access
@@ -146,6 +146,32 @@ class ClaimRunner(_ManyRuns):
                 self.went_on.emit(event)
             case _:
                 self.told.emit(event)
+
+
+class InstrumentRunner(_ManyRuns):
+    """Runner of one check of the instrument at a time.
+
+    Signals:
+        went_on: how many steps are taken, and how many are planned.
+        checked: the `InstrumentCheck`.
+    """
+
+    went_on = Signal(int, int)
+    checked = Signal(object)
+
+    def start(self, request: RunRequest) -> None:
+        """Check with the sampler and the steps of a request; any other run of the model is cancelled for it."""
+        self.submit(lambda engine, stop: access.check_instrument(engine, request, stop))
+
+    @Slot(object)
+    def _hand_on(self, event: object) -> None:
+        from sculptor_app.measures.instrument import CheckProgress  # numpy comes with it
+
+        match event:
+            case CheckProgress():
+                self.went_on.emit(event.done, event.planned)
+            case _:
+                self.checked.emit(event)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -185,9 +185,12 @@ class Engine:
 
     def scheduler(self, request: RunRequest) -> Scheduler:
         """A new scheduler for a request, before `set_timesteps`; loads no weights. Errors are as of `model_folder`."""
+        return make_scheduler(request.sampler, self.base_settings(request), request.steps)
+
+    def base_settings(self, request: RunRequest) -> Mapping[str, Any]:
+        """Config of the own scheduler of a request's model; empty for one in several stages. Nothing is loaded."""
         folder = model_folder(request.model)
-        config = self.settings if self._folder == folder else _read_scheduler_config(folder)
-        return make_scheduler(request.sampler, config, request.steps)
+        return self.settings if self._folder == folder else _read_scheduler_config(folder)
 
     def plan(self, request: RunRequest) -> tuple[NoiseLevel, ...]:
         """Noise levels of the states 0..N of a request, without running or loading the model.

@@ -32,15 +32,16 @@ from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
     from sculptor_app.ui.dialogs.claims import ClaimsDialog
+    from sculptor_app.ui.dialogs.instrument import InstrumentDialog
 
 
 class Help(QObject):
-    """Opens the dialogs of the Help menu.
+    """Opens the dialogs of the Help menu, and the check of the instrument.
 
     Args:
         messages: Says what cannot be shown.
         parent: The window.
-        runner: Does the model's work, where a published finding is tested.
+        runner: Does the model's work, where a published finding, or the instrument, is tested.
         request: What it is tested with; None while something in the fields is wrong.
     """
 
@@ -55,6 +56,7 @@ class Help(QObject):
         self._messages, self._parent, self._runner, self._request = messages, parent, runner, request
         self._glossary: GlossaryDialog | None = None
         self._claims: ClaimsDialog | None = None
+        self._instrument: InstrumentDialog | None = None
 
     def show_shortcuts(self, menus: Sequence[QMenu]) -> None:
         """Every shortcut of the window, read from its menus."""
@@ -89,6 +91,19 @@ class Help(QObject):
         self._claims.show()
         self._claims.raise_()
         self._claims.activateWindow()
+
+    @Slot()
+    def show_instrument(self) -> None:
+        """A check of what is measured, beside the window, with the sampler and the steps of the page Carve."""
+        if self._instrument is None:
+            from sculptor_app.ui.dialogs.instrument import InstrumentDialog  # numpy and pyqtgraph come with it
+
+            self._instrument = InstrumentDialog(self._runner, self._request, self._parent)
+        if not self._instrument.isVisible():
+            self._instrument.take_settings()
+        self._instrument.show()
+        self._instrument.raise_()
+        self._instrument.activateWindow()
 
     @Slot()
     def show_about(self) -> None:

@@ -86,7 +86,7 @@ class Menus(QObject):
         self._fill("run", self._run_entries())
         panels.menus["run"].setToolTipsVisible(True)
         self._fill("view", [*self._page_entries(), None, *self._frame_entries(), None, *latent_views.entries()])
-        self._fill("view", [None, *self._layout_entries(), None, self._theme_choice()])
+        self._fill("view", [None, *self._layout_entries(), None, self._theme_choice(), None, self._instrument_entry()])
         self._fill("go", self._go_entries())
         self._fill("help", self._help_entries())
         self._listen_to(panels.session)
@@ -401,6 +401,10 @@ class Menus(QObject):
                 is_checked=lambda: self._session.is_following and self._session.is_running,
             ),
         ]  # fmt: skip
+
+    def _instrument_entry(self) -> Action:
+        tip = self.tr("Measures a model whose every answer is known, and shows what is measured beside what must be.")
+        return Action("instrument", self.tr("Check the &instrument…"), self.help.show_instrument, tip=tip)
 
     def _help_entries(self) -> list[MenuEntry]:
         about = QAction.MenuRole.AboutRole
