@@ -32,7 +32,8 @@ def planned(ready: Driver) -> Driver:
 
 def plan(driver: Driver, steps: int) -> None:
     driver.set_steps(steps)
-    driver.qtbot.waitUntil(lambda: changes_of(driver).steps == steps)
+    changes = changes_of(driver)
+    driver.qtbot.waitUntil(lambda: changes.steps == steps and changes._levels[0].is_known)
 
 
 def changes_of(driver: Driver) -> ChangesControl:
