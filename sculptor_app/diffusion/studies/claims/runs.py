@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -19,3 +19,9 @@ def runs_of(engine: Engine, asked: ClaimRequest, stop: threading.Event, forkable
         run = whole_run(engine, request, stop, forkable=forkable)
         yield run
         run.close()
+
+
+def steps_of_run(asked: ClaimRequest, at: Sequence[int]) -> int:
+    """How many steps a run and its forks at some of its steps have together."""
+    steps = asked.request.steps
+    return steps + sum(asked.forks * (steps - step) for step in at)

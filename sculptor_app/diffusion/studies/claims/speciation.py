@@ -24,7 +24,7 @@ from sculptor_app.core.texts import number_text, translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.pipelines.sculptor import makes_sculptures
 from sculptor_app.diffusion.sampling.engine import Engine
-from sculptor_app.diffusion.studies.claims.runs import runs_of
+from sculptor_app.diffusion.studies.claims.runs import runs_of, steps_of_run
 from sculptor_app.diffusion.studies.decisions import ReadLabels, measure_step
 from sculptor_app.measures.claim_figures import crossing
 from sculptor_app.measures.claims import ClaimProgress, ClaimRequest, Outcome
@@ -124,23 +124,23 @@ def speciation(
     asked = replace(asked, request=replace(request, form=None, sampler=_with_noise(request.sampler)))
     first = (1, *(step for step in usual_steps(request.steps) if step))
     rounds = ROUNDS if request.material is None else ROUNDS_OF_ONE_MATERIAL
-    progress = _Progress(rounds + asked.seeds * (1 + len(first)))
+    steps, progress = request.steps, _Progress(rounds + asked.seeds * steps_of_run(asked, first))
     yield progress.so_far
     found: list[Decision] = []
     times: tuple[float, ...] = ()
     size = 0
     for closer in (False, True):
         at = steps_between(found) if closer else first
-        progress.planned += asked.seeds * (1 + len(at)) if closer and at else 0
+        progress.planned += asked.seeds * steps_of_run(asked, at) if closer and at else 0
         for run in runs_of(engine, asked, stop, forkable=True) if at else ():
             times, size = tuple(map(ou_time, run.levels)), run.shape[1]
-            yield progress.next()
+            yield progress.next(steps)
             for step in at:
                 events = measure_step(engine, run, step, asked.forks, stop, read_labels)
                 found += [each for each in events if isinstance(each, Decision)]
                 if "form" not in curves_of(found):
                     return Outcome(translate("claims", "Nothing reads a class off the pictures of this model."), None)
-                yield progress.next()
+                yield progress.next(asked.forks * (steps - step))
     for event in render_rounds(size, request.material, rounds, request.seed, stop, shared_scenes=True):
         if isinstance(event, LabelledRenders):
             components = measure_components(event)
@@ -157,7 +157,7 @@ def _with_noise(sampler: str) -> str:
 
 
 class _Progress:
-    """Counter of what is done."""
+    """Counter of the steps that are done; a round of renders takes about as long as one."""
 
     def __init__(self, planned: int) -> None:
         self.done, self.planned = 0, planned
@@ -166,8 +166,8 @@ class _Progress:
     def so_far(self) -> ClaimProgress:
         return ClaimProgress(self.done, self.planned)
 
-    def next(self) -> ClaimProgress:
-        self.done += 1
+    def next(self, steps: int = 1) -> ClaimProgress:
+        self.done += steps
         return self.so_far
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.sampling.engine import Engine
-from sculptor_app.diffusion.studies.claims.runs import runs_of
+from sculptor_app.diffusion.studies.claims.runs import runs_of, steps_of_run
 from sculptor_app.diffusion.studies.decisions import ReadLabels, measure_step
 from sculptor_app.measures.claim_figures import crossing, is_above
 from sculptor_app.measures.claims import ClaimProgress, ClaimRequest, Outcome
@@ -49,13 +49,13 @@ def u_turn(
     """Test of how sharply the form and the finest band change over with the depth of U-turns."""
     steps = asked.request.steps
     at = tuple(range(steps)) if steps <= MOST_LEVELS else tuple(sorted({1, *usual_steps(steps)}))
-    planned = asked.seeds * (1 + len(at))
+    planned = asked.seeds * steps_of_run(asked, at)
     levels: Sequence[NoiseLevel] = ()
     found: list[Decision] = []
     done = 0
     yield ClaimProgress(done, planned)
     for run in runs_of(engine, asked, stop, forkable=True):
-        done, levels = done + 1, run.levels
+        done, levels = done + steps, run.levels
         yield ClaimProgress(done, planned)
         for step in at:
             for event in measure_step(engine, run, step, asked.forks, stop, read_labels, u_turn=True):
@@ -63,7 +63,7 @@ def u_turn(
                     found.append(event)
             if "form" not in curves_of(found):
                 return Outcome(translate("claims", "Nothing reads a class off the pictures of this model."), None)
-            done += 1
+            done += asked.forks * (steps - step)
             yield ClaimProgress(done, planned)
     seeds = sorted({each.seed for each in found})
 
