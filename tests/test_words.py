@@ -71,6 +71,13 @@ NEVER_ONE = {
     "{1} LoRAs are the most": "a bound",
     "of {2} files of these weights": "one of several",
     "has {1:,} files to fetch": "it is refused for having so many",
+    "{} samples for each where a claim": "twelve",
+    "tested on {0} samples": "twelve",
+    "{0} samples for each of the": "twelve",
+    "measured with {0} samples": "24 and more",
+    "distance of {0} samples": "24 and more",
+    "distance of {1} samples": "24 and more",
+    "Of {0} steps the distance": "four and more",
 }
 """Beginnings or parts of texts whose count is never one, and why."""
 
