@@ -165,9 +165,9 @@ _MEASURES = (
         "glossary", "How near one picture comes to another; above 40 dB eyes see hardly any difference, and each 20 dB "
         "are a tenth of the error.")),
     Term("instrument-check", translate("glossary", "Check of the instrument"), translate(
-        "glossary", "Random pictures whose power falls as 1/f² are the one case in which the best guess is known by a "
-        "formula at every noise level. A model that guesses by it is run and measured as any other, and what is "
-        "measured must be what the formula says.")),
+        "glossary", "The best guess of random pictures whose power falls as 1/f² is known by a formula at every noise "
+        "level. A model that guesses by it is run and measured as any other: what is measured must be what the formula "
+        "says.")),
     Term("whiteness", translate("glossary", "How far the noise is from white"), translate(
         "glossary", "The power of the coarsest waves of a noise that is painted on, beside what 98 of 100 noises have. "
         "Outside of that band it is no noise that the model knows.")),

@@ -70,6 +70,7 @@ def test_every_command_with_a_model_takes_what_may_be_done_to_have_it() -> None:
     opening = {name for name, options in given.items() if "model" in options}
     assert opening == {
         "sculpt", "resculpt", "invert", "check-model", "evaluate", "reproduce", "fork", "decide", "claims", "grid",
+        "check-instrument",
     }  # fmt: skip
     for name in opening:
         assert given[name] >= {"model", "device", "download", "convert_pickles"}, name
