@@ -85,6 +85,7 @@
       title: `${span.name}: ${span.meaning}`, style: `width:${100 * (span.to - span.from)}%;margin-left:${100 * (span.from - end)}%;--fill:var(--phase-${span.key})` }, span.name);
     segment.addEventListener("click", () => go(nearest(run.into_noise ? span.last : span.first)));
     span.segment = segment;
+    span.names = [span.name, span.short, ""]; // of which the first is shown that has room
     end = span.to;
   }
   const nearest = (k) => order.reduce((best, i, at) => (Math.abs(shown[i] - k) < Math.abs(shown[order[best]] - k) ? at : best), 0);
@@ -172,13 +173,13 @@
     const chart = frame(run.source === "guess" ? "Spectrum of the current guess" : "Spectrum of the noisy state", "cycles per image", "power");
     const { svg, area } = chart, { frequencies, powers } = run.spectrum;
     const [low, high] = range(powers.filter((row) => row !== null).concat([[0]]));
-    const first = Math.log(frequencies[0]), wide = Math.log(frequencies[frequencies.length - 1]) - first;
+    const first = Math.log(frequencies[0]), wide = Math.log(run.spectrum.last) - first;
     const x = (i) => area.left + (Math.log(frequencies[i]) - first) / wide * (area.right - area.left);
     const y = (value) => area.top + (high - Math.max(value, low)) / (high - low) * (area.bottom - area.top);
     grid(chart, low, high, y);
     for (const f of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]) {
       const at = area.left + (Math.log(f) - first) / wide * (area.right - area.left);
-      if (at >= area.left - 1 && at <= area.right) element(svg, "text", { x: at, y: area.bottom + 14, "text-anchor": "middle" }, String(f));
+      if (at >= area.left - 1 && at <= area.right + 1) element(svg, "text", { x: at, y: area.bottom + 14, "text-anchor": "middle" }, String(f));
     }
     const lines = powers.filter((row) => row !== null);
     if (lines.length) element(svg, "path", { d: path(lines[lines.length - 1], x, y), class: "line", stroke: "var(--muted)", "stroke-dasharray": "2 3", "stroke-width": 1.4 });
@@ -188,13 +189,51 @@
     movers.push((i) => line.setAttribute("d", powers[i] === null ? "" : path(powers[i], x, y)));
   }
   if (!movers.length) { plots.remove(); document.querySelector("main").classList.add("plain"); }
+  const marks = []; // one for each step at which bands settled, with their names
   for (const band of run.bands) {
     if (band.settled === null || run.into_noise) continue;
-    const mark = element($("marks"), "span", { title: `${band.name} ${run.settled_meaning}`, style: `left:${100 * along(band.settled)}%;color:var(--band-${band.key})` });
-    mark.textContent = `▴${band.settled}`;
+    let mark = marks.find((each) => each.step === band.settled);
+    if (!mark) marks.push(mark = { step: band.settled, bands: [] });
+    mark.bands.push(band);
   }
-  if (!$("marks").childElementCount) $("marks").remove();
+  marks.sort((a, b) => a.step - b.step);
+  for (const mark of marks) {
+    const meaning = mark.bands.map((band) => `${band.name} ${run.settled_meaning}`).join("\n");
+    mark.tip = element($("marks"), "i", { title: meaning, style: `left:${100 * along(mark.step)}%;color:var(--band-${mark.bands[0].key})` }, "▴");
+    mark.text = element($("marks"), "span", { title: meaning });
+  }
+  if (!marks.length) $("marks").remove();
   else $("marks").title = "The steps from which each band of the guess stays as it is at the end";
+
+  // ---- words that have room
+  const isCut = (box) => box.scrollWidth > box.clientWidth;
+  const write = (mark, isNamed) => {
+    mark.text.textContent = "";
+    mark.bands.forEach((band, i) => {
+      const isLast = i === mark.bands.length - 1;
+      const words = [isNamed ? band.name : "", isLast ? ` ${mark.step}` : isNamed ? ", " : ""].join("");
+      if (words) element(mark.text, "b", { style: `color:var(--band-${band.key})` }, words);
+    });
+  };
+  const placeMarks = () => {
+    const room = $("marks").clientWidth, gap = 8;
+    for (const isNamed of [true, false]) {
+      for (const mark of marks) write(mark, isNamed);
+      const widths = marks.map((mark) => mark.text.offsetWidth);
+      if (isNamed && widths.reduce((sum, width) => sum + width + gap, 0) > room) continue;
+      const lefts = []; // each as near to its mark as its neighbours let it
+      marks.forEach((mark, i) => lefts.push(Math.max(i ? lefts[i - 1] + widths[i - 1] + gap : 0, along(mark.step) * room - widths[i] / 2)));
+      for (let i = marks.length - 1, end = room; i >= 0; i -= 1) { lefts[i] = Math.max(0, Math.min(lefts[i], end - widths[i])); end = lefts[i] - gap; }
+      marks.forEach((mark, i) => { mark.text.style.left = `${lefts[i]}px`; });
+      return;
+    }
+  };
+  const fitWords = () => {
+    for (const span of spans) for (const name of span.names) { span.segment.textContent = name; if (!isCut(span.segment)) break; }
+    if (marks.length) placeMarks();
+  };
+  addEventListener("resize", fitWords);
+  fitWords();
 
   // ---- going from state to state
   const phaseOf = (k) => spans.find((span) => k >= span.first && k <= span.last);

@@ -60,6 +60,9 @@ _SPECTRUM_POINTS = 64
 _DECADES = 8
 """Of power that a plot shows at most."""
 _BASE64 = 4 / 3
+_SHORT = {"decisions": "Decisions"}
+"""Names of phases, by their keys, where there is no room for the whole ones."""
+_NO_SPECTRA: dict[str, Any] = {"frequencies": [], "powers": [], "last": 1.0}
 
 
 def write_page(
@@ -311,7 +314,8 @@ def _words(
         "captions": [headings(run, k, options.into_noise)[1] for k in states],
         "phases": [
             {
-                "key": span.phase.key, "name": span.phase.name, "meaning": span.phase.action,
+                "key": span.phase.key, "name": span.phase.name, "short": _SHORT.get(span.phase.key, span.phase.name),
+                "meaning": span.phase.action,
                 "first": span.first_step, "last": span.last_step,
             }
             for span in run.spans
@@ -353,7 +357,7 @@ def _numbers(
     kind: Source = "state" if options.frames == "noisy" else "guess"
     numbers: dict[str, Any] = {
         "source": kind, "decades": _DECADES, "bands": [], "settled_meaning": "",
-        "spectrum": {"frequencies": [], "powers": []},
+        "spectrum": _NO_SPECTRA,
     }  # fmt: skip
     if isinstance(source, RunGrid):
         return numbers
@@ -383,11 +387,11 @@ def _spectra(run: AnyTrajectory, measures: RunMeasures, kind: Source, states: tu
     found = [measures.spectrum(kind, k) if k <= measures.last else None for k in states]
     some = next((each for each in found if each is not None), None)
     if some is None:
-        return {"frequencies": [], "powers": []}
+        return _NO_SPECTRA
     whole = int((some.coverage >= 1).sum())
     frequencies = some.frequencies[:whole].astype(float)
     if whole < 2:
-        return {"frequencies": [], "powers": []}
+        return _NO_SPECTRA
     places = np.log(frequencies / frequencies[0]) / math.log(frequencies[-1] / frequencies[0])
     bins = np.minimum((places * _SPECTRUM_POINTS).astype(int), _SPECTRUM_POINTS - 1)
     starts = np.flatnonzero(np.diff(bins, prepend=-1))
@@ -395,7 +399,8 @@ def _spectra(run: AnyTrajectory, measures: RunMeasures, kind: Source, states: tu
     means = np.add.reduceat(frequencies, starts) / counts
     powers = [None if each is None else [_log(v) for v in np.add.reduceat(each.power[:whole], starts) / counts]
               for each in found]  # fmt: skip
-    return {"frequencies": [round(float(f), 2) for f in means], "powers": powers}
+    shown = [round(float(f), 2) for f in means]
+    return {"frequencies": shown, "powers": powers, "last": float(frequencies[-1])}
 
 
 def _log(value: float) -> float | None:

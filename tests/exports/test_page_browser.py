@@ -1,5 +1,6 @@
 """The web page of a run in a real browser: it plays, slides and takes keys, and asks nobody for anything."""
 
+import itertools
 import json
 import os
 import shutil
@@ -213,4 +214,24 @@ def test_a_grid_and_a_run_of_one_step(browser: Any, tmp_path: Path) -> None:
     page = Page(browser, tmp_path / "y.html")
     page.press(" ")
     assert page.step == 1
+    page.assert_silent()
+
+
+def test_every_mark_has_a_name_no_word_is_cut_and_the_last_octave_is_numbered(browser: Any, tmp_path: Path) -> None:
+    run = made_run(steps=20, size=128)
+    write_page(tmp_path / "x.html", run, None, OPTIONS)
+    page = Page(browser, tmp_path / "x.html")
+    marks = page.run("return [...document.querySelectorAll('#marks span')].map((each) => each.textContent)")
+    assert len(marks) >= 1
+    assert all(mark.split(" ")[0].strip(",") in ("coarse", "medium", "fine", "finest") for mark in marks), marks
+    boxes = page.run(
+        "return [...document.querySelectorAll('#marks span')].map((each) => each.getBoundingClientRect())"
+        ".map((box) => [box.left, box.right])"
+    )
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(boxes))
+    phases = "return [...document.querySelectorAll('#phases button')].map((each) => {0})"
+    assert page.run(phases.replace("{0}", "each.textContent"))[0] in ("Big decisions", "Decisions", "")
+    assert not any(page.run(phases.replace("{0}", "each.scrollWidth > each.clientWidth")))
+    numbers = page.run("return [...document.querySelectorAll('#plots svg text')].map((each) => each.textContent)")
+    assert "64" in numbers
     page.assert_silent()
