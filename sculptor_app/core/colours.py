@@ -2,6 +2,7 @@
 
 Phases are warm and grow lighter as the run goes on; bands are cool. So no phase has a band's hue, and warm and cool
 are what colour-blind eyes tell apart; within each family the colours differ by lightness, too, and lines by their dash.
+On dark paper each has the hue that it has on light paper.
 Colours are "#rrggbb".
 """
 
@@ -64,10 +65,10 @@ DARK_PAPER = Paper(
     paper="#211f1c",
     text="#ece7df",
     muted="#a9a196",
-    phases={"decisions": "#472b2b", "structure": "#673518", "refinement": "#715b1e", "polish": "#5f6048"},
+    phases={"decisions": "#50200b", "structure": "#4c4030", "refinement": "#724d17", "polish": "#596248"},
     on_phase="#f6f1ea",
     on_phase_muted="#e0d8cd",
-    phase_lines={"decisions": "#be4d48", "structure": "#cd7d36", "refinement": "#baaa83", "polish": "#c8e378"},
+    phase_lines={"decisions": "#b75532", "structure": "#b3a690", "refinement": "#ea953f", "polish": "#c5f06f"},
     bands={"layout": "#84c8cb", "structure": "#3c95dc", "detail": "#bdb8ff", "polish": "#a883a3"},
 )
 

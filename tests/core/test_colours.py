@@ -109,6 +109,17 @@ def test_lines_of_a_phase_have_the_hue_of_its_fill(paper: Paper, key: str) -> No
     assert turn(hue(paper.phases[key]), hue(paper.phase_lines[key])) <= 10
 
 
+@pytest.mark.parametrize("key", PHASE_KEYS)
+def test_a_phase_has_one_hue_on_both_papers(key: str) -> None:
+    assert turn(hue(LIGHT_PAPER.phases[key]), hue(DARK_PAPER.phases[key])) <= 5
+    assert turn(hue(LIGHT_PAPER.phase_lines[key]), hue(DARK_PAPER.phase_lines[key])) <= 15
+
+
+@pytest.mark.parametrize("key", BAND_KEYS)
+def test_a_band_has_one_hue_on_both_papers(key: str) -> None:
+    assert turn(hue(LIGHT_PAPER.bands[key]), hue(DARK_PAPER.bands[key])) <= 15
+
+
 @pytest.mark.parametrize("paper", PAPERS)
 @pytest.mark.parametrize("eye", EYES)
 def test_phases_and_bands_are_told_apart_by_every_eye(paper: Paper, eye: str) -> None:

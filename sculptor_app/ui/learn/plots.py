@@ -203,9 +203,8 @@ class LearnedPlot(Chart):
         self._bars.setOpts(
             x=[level + 0.5 for level in known],
             height=[max(0.0, shares[level] or 0.0) for level in known],
-            brushes=[_ink(level) for level in known],
-            pen=QPen(Qt.PenStyle.NoPen),
         )
+        self._ink(known)
         values = np.array([np.nan if share is None else max(0.0, share) for share in before])
         edges = np.arange(LEVELS)
         self._before.setData(np.stack([edges, edges + 1], 1).ravel().astype(float), np.repeat(values, 2))
@@ -239,8 +238,17 @@ class LearnedPlot(Chart):
         line.setDashPattern([3, 3])
         self._before.setPen(line)
         known = [level for level, share in enumerate(self._shares) if share is not None]
-        self._bars.setOpts(brushes=[_ink(level) for level in known])
+        self._ink(known)
         self._number_axes()
+
+    def _ink(self, levels: Sequence[int]) -> None:
+        """Fill bars with the colours that phases have everywhere, with an edge that is seen on a shade of them."""
+        keys = [phase_stretches()[phase_index(level)][0] for level in levels]
+        edges = [QPen(phase_line_colour(key), self.canvas.devicePixelRatioF()) for key in keys]
+        for edge in edges:
+            edge.setCosmetic(True)
+        if keys:  # pyqtgraph 0.14 has no use for none
+            self._bars.setOpts(brushes=[phase_colour(key) for key in keys], pens=edges)
 
     def _number_axes(self) -> None:
         opacity = 0.34 if theme().is_dark else 0.26
@@ -250,8 +258,3 @@ class LearnedPlot(Chart):
         shares = [] if self.is_empty else [(share, f"{100 * share:.0f} %") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
         self.canvas.left.set_numbers(shares)
         self.canvas.grid.set_content(QRectF(0, LOW, LEVELS, HIGH - LOW), shades, [], [place for place, _ in shares])
-
-
-def _ink(level: int) -> QColor:
-    """The colour of a bin's phase, strong enough to stand on a shade of it."""
-    return phase_line_colour(phase_stretches()[phase_index(level)][0])
