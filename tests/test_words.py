@@ -70,6 +70,7 @@ NEVER_ONE = {
     "There are {0} LoRAs": "it is refused for having so many",
     "{1} LoRAs are the most": "a bound",
     "of {2} files of these weights": "one of several",
+    "{0} · runs of {1} steps": "the longest of several lengths",
     "has {1:,} files to fetch": "it is refused for having so many",
     "{} samples for each where a claim": "twelve",
     "tested on {0} samples": "twelve",
