@@ -1,6 +1,6 @@
 """Input fields: drop-down lists, numbers that are typed freely, the device, and the seed."""
 
-from PySide6.QtCore import QRandomGenerator, Qt, Slot
+from PySide6.QtCore import QRandomGenerator, QRect, QSize, Qt, Slot
 from PySide6.QtGui import QPaintEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -48,6 +48,27 @@ class ChoiceBox(QComboBox):
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
         painter.end()
+
+    def sizeHint(self) -> QSize:
+        return self._with_all_texts(super().sizeHint())
+
+    def minimumSizeHint(self) -> QSize:
+        return self._with_all_texts(super().minimumSizeHint())
+
+    def _with_all_texts(self, size: QSize) -> QSize:
+        """A size with room for the longest text, where the box is to be as wide as its contents.
+
+        WORKAROUND: Qt 6.11 adds what its own style takes of the width, and not what the style sheet does.
+        """
+        if self.sizeAdjustPolicy() != QComboBox.SizeAdjustPolicy.AdjustToContents or not self.count():
+            return size
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.rect = QRect(0, 0, _LIST_FRAME_PX * 20, size.height())
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self)
+        longest = max(self.fontMetrics().horizontalAdvance(self.itemText(row)) for row in range(self.count()))
+        return size.expandedTo(QSize(longest + 6 + option.rect.width() - room.width(), 0))
 
     def showPopup(self) -> None:
         view = self.view()

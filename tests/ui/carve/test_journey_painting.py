@@ -105,7 +105,7 @@ def test_the_fork_parts_from_the_run_where_it_was_painted(painter: Painter) -> N
     assert not np.array_equal(fork.state(4), whole.state(4))
     assert fork.is_complete
     assert session.run_before.trajectory is whole
-    assert (painter.driver.window.panels.timeline._fork, painter.bench.isVisible()) == (4, False)
+    assert (painter.driver.window.panels.timeline.forks, painter.bench.isVisible()) == ((4,), False)
     assert "Here it left the run" in painter.driver.window.panels.timeline.describe(4)
     painter.driver.press(Qt.Key.Key_B, modifier=CONTROL)
     assert session.trajectory is whole
