@@ -61,6 +61,8 @@ class ChangesControl(QObject):
         self._planned_for: RunRequest | None = None
         self._places: dict[int, Settings] = {}
         self._band: tuple[int, int] | None = None
+        # As a person set it, on which levels: a number of steps that is being typed passes others, and loses nothing.
+        self._as_set: tuple[tuple[NoiseLevel, ...], dict[int, Settings], tuple[int, int] | None] = ((), {}, None)
         self.menu = ChangesMenu(self, lane)
         runner.planned.connect(self._take_plan)
         controls.edited.connect(self._take_fields)
@@ -194,6 +196,7 @@ class ChangesControl(QObject):
         planned = self._planned_for
         if planned is None or (planned.steps, planned.sampler) != (request.steps, request.sampler):
             self._levels, self._planned_for = (UNKNOWN,) * (request.steps + 1), None  # else they would be moved
+        self._note()
         self._take_model()
 
     def are_those_of(self, run: AnyTrajectory) -> bool:
@@ -261,56 +264,63 @@ class ChangesControl(QObject):
     def _take_plan(self, request: RunRequest, levels: tuple[NoiseLevel, ...]) -> None:
         if request != self._controls.request():
             return
-        before, self._levels = self._levels, tuple(levels)
-        self._planned_for = request
-        if before and before != self._levels and self.changes:
-            self._go_along(before)
-        self._note()
+        self._levels, self._planned_for = tuple(levels), request
+        before, was_at, band = self._as_set
+        if len(before) == len(self._levels) and not self._are_known(before):  # now they are
+            self._as_set = self._levels, was_at, band
+        self._go_along()
 
-    def _go_along(self, before: tuple[NoiseLevel, ...]) -> None:
-        """Move all to the steps that start from the levels where it was."""
+    def _go_along(self) -> None:
+        """Put all at the steps that start from the levels where it was set."""
+        before, was_at, band = self._as_set
 
         def moved(step: int, low: int, high: int) -> int:
-            level = before[step] if step < len(before) else None
+            level = before[step] if step < len(before) and before != self._levels else None
             if level is not None and level.is_known and self._are_known(self._levels):
                 nearest = min(range(len(self._levels)), key=lambda k: abs(_log_snr(self._levels[k]) - _log_snr(level)))
                 step = nearest
             return min(max(step, low), high)
 
-        places, self._places = self._places, {}
-        if self.steps > 1:
-            for step, settings in places.items():
-                at = moved(step, 1, self.steps - 1)
-                self._places[at] = self._places.get(at, {}) | settings
-        if self._band is not None:
-            first = moved(self._band[0], 0, self.steps - 1)
-            last = self.steps if self._band[1] >= len(before) - 1 else moved(self._band[1], first + 1, self.steps)
-            self._band = (first, last) if self.steps > 1 else None
+        self._places, self._band = {}, None
+        if self.steps < 2:  # nothing can change then
+            was_at, band = {}, None
+        for step, settings in was_at.items():
+            at = moved(step, 1, self.steps - 1)
+            self._places[at] = self._places.get(at, {}) | settings
+        if band is not None:
+            first = moved(band[0], 0, self.steps - 1)
+            last = self.steps if band[1] >= len(before) - 1 else moved(band[1], first + 1, self.steps)
+            self._band = first, last
+        self._show()
+        self.edited.emit()
 
     @Slot()
     def _take_model(self) -> None:
         """Another model has been opened: what it cannot take goes, and that is said."""
         offered = {setting.name: setting for setting in changing_settings(self._controls)}
+        levels, was_at, band = self._as_set
         gone: list[str] = []
-        for step, settings in list(self._places.items()):
+        left: dict[int, Settings] = {}
+        for step, settings in was_at.items():
             kept = {name: value for name, value in settings.items() if name in offered and offered[name].takes(value)}
             gone += [self._words(name, value) for name, value in settings.items() if name not in kept]
-            self._places.pop(step)
-            if kept:
-                self._places[step] = kept
-        if self._band is not None and "guidance" not in offered:
-            self._band = None
+            left |= {step: kept} if kept else {}
+        if band is not None and "guidance" not in offered:
+            band = None
             gone.append(self.tr("guidance between two places"))
+        self._as_set = levels, left, band
         if gone:
             self._messages.show_message(
                 self.tr("This model does not take what was to change along the run: {0}.").format(", ".join(gone)),
                 self.tr("The next run goes without."), is_fault=False,
             )  # fmt: skip
-        self._note()
+        self._go_along()
 
     # Showing it ------------------------------------------------------------------------------------------------------
 
     def _note(self) -> None:
+        """It was set by a person, or what was set has been taken away."""
+        self._as_set = self._levels, self.places, self._band
         self._show()
         self.edited.emit()
 

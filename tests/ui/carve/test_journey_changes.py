@@ -264,6 +264,10 @@ def test_changes_go_along_with_the_noise_levels(planned: Driver) -> None:
     assert changes._levels[step].snr == pytest.approx(snr, rel=0.1)
     assert changes.band is not None
     assert changes.band[1] == 200
+    planned.set_steps(1)  # as whoever types 100 does first
+    planned.qtbot.waitUntil(lambda: changes.steps == 1)
+    assert not changes.changes
+    assert not lane_of(planned).isVisible()
     plan(planned, STEPS)
     assert list(changes.places) == [8]
     assert changes.band == (4, STEPS)
