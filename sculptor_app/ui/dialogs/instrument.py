@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QButtonGroup,
     QDialog,
     QGridLayout,
@@ -38,6 +40,10 @@ from sculptor_app.ui.widgets.names import band_name, display
 
 _STEPS_PX = 88
 _SAMPLER_PX = 240
+_PLOT_PX = 230
+"""Least height of the plot with its title and caption."""
+_BESIDE_PX = 780
+"""Width from which on the figures have room beside the plot; else they are below it."""
 
 
 class InstrumentDialog(QDialog):
@@ -141,12 +147,14 @@ class InstrumentDialog(QDialog):
         right.addWidget(self.figures)
         right.addWidget(self.told)
         right.addStretch(1)
-        beside = QHBoxLayout(content)
-        beside.setContentsMargins(0, 0, 8, 0)
-        beside.setSpacing(20)
-        beside.addLayout(left, 1)
-        beside.addLayout(right)
+        self._halves = QBoxLayout(QBoxLayout.Direction.LeftToRight, content)
+        self._halves.setContentsMargins(0, 0, 8, 0)
+        self._halves.setSpacing(20)
+        self._halves.addLayout(left, 1)
+        self._halves.addLayout(right)
+        self.plot.setMinimumHeight(_PLOT_PX)
         scroll = QScrollArea(self)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setWidget(content)
@@ -234,9 +242,7 @@ class InstrumentDialog(QDialog):
             self.tr("{0}, {1}.").format(self._settings, where),
             self.tr("Half amplitude at step (expected): {0}.").format(halves),
             self.tr("Slope of the spectrum (expected): {0}.").format(slopes),
-            self.tr("What is expected of the noisy states is {0}.").format(
-                display(EXPECTATIONS[found.state_prediction])
-            ),
+            self.tr("Expected bands of the noisy states: {0}.").format(display(EXPECTATIONS[found.state_prediction])),
             *(display(each.note) for each in found.comparisons if each.note),
         ]
 
@@ -268,6 +274,14 @@ class InstrumentDialog(QDialog):
         self.button.setText(self.tr("Stop") if busy else self.tr("Check"))
         self.sampler.setEnabled(not busy)
         self.steps.setEnabled(not busy)
+
+    # Qt override
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        has_room = self.width() >= _BESIDE_PX
+        way = QBoxLayout.Direction.LeftToRight if has_room else QBoxLayout.Direction.TopToBottom
+        self._halves.setDirection(way)
 
 
 def _unbroken(text: str) -> str:
