@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
@@ -59,7 +59,7 @@ class PanelHead(QWidget):
         button.setCheckable(True)
         button.setProperty("segment", side)
         button.setProperty("source", source)
-        button.setFocusPolicy(button.focusPolicy().TabFocus)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(self._segment_clicked)
         self._choice.addButton(button)
         return button
