@@ -69,8 +69,8 @@ def fork(
             the last bit.
         budget_bytes, spill_folder, watch_guidance, journal_folder, until: As for `sample`.
         state: (C, H, W) float32, to go on from in place of state k, as `parted` makes one; k is 1 or more.
-        parting: What that state is, which the new run's record tells. After a U-turn, and where something was painted,
-            the sampler begins afresh, if it can; else what it remembers of the steps before stays.
+        parting: What that state is, which the new run's record tells. After a U-turn, and where noise was laid on or
+            something painted, the sampler begins afresh, if it can; else what it remembers of the steps before stays.
         painting: What was painted, where that is how it parts; `state` is None where that changed nothing.
 
     Yields:
@@ -105,8 +105,9 @@ def fork(
     snapshots.share(old, k)
     seed = None if new.seed == old.request.seed else new.seed
     is_another = k > 0 and old.after(k).taken_by != (new.sampler, new.steps)
-    is_painted = parting is Parting.PAINTED and begins_anywhere(trajectory.info.sampler_settings)
-    is_fresh = state is not None and (parting is Parting.U_TURN or is_painted)
+    # What a sampler remembers is of the run's own states: UniPC's corrector would lead back to them.
+    can_forget = parting in (Parting.PAINTED, Parting.NOISED_BACK) and begins_anywhere(trajectory.info.sampler_settings)
+    is_fresh = state is not None and (parting is Parting.U_TURN or can_forget)
     replay = ForkReplay(snapshots, run, trajectory, k, seed, state, is_fresh or is_another)
 
     def join(planned: Levels) -> Levels:

@@ -427,6 +427,21 @@ def test_a_state_that_does_not_fit_is_refused(tiny_model: Path) -> None:
             next(fork(whole, k, engine, threading.Event(), state=state))
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "unipc", "dpmpp-2m"])
+def test_noise_that_is_laid_on_is_not_led_back_from(sampler: str, sculpture: Any) -> None:
+    """UniPC's corrector would rebuild the next state from what it remembers of the run's own."""
+    engine = Engine()
+    whole = finish(engine, sculpture(sampler=sampler, steps=10))
+    k, state = parted(whole, 6, Parting.NOISED_BACK, 99)
+    other = replace(whole.info.request, seed=99)
+    *_, last = fork(whole, k, engine, threading.Event(), other, state=state, parting=Parting.NOISED_BACK)
+    laid_on, after = (np.abs(last.trajectory.state(at) - whole.state(at)).mean() for at in (k, k + 1))
+    assert laid_on > 0.05
+    assert after > 0.5 * laid_on
+    *_, again = make_again(engine, last.trajectory.info, threading.Event())
+    check_same(last.trajectory, again.trajectory)
+
+
 # U-turns --------------------------------------------------------------------------------------------------------------
 
 
