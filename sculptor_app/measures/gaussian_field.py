@@ -85,6 +85,8 @@ def ring_powers(powers: Floats) -> Floats:
 def band_powers(powers: Floats) -> Floats:
     """Mean power in each of the four bands, (4,), every ring counting by how much of it the Fourier plane holds.
 
+    NaN for a band without a ring.
+
     Args:
         powers: (H, W) of each mode.
     """
@@ -97,7 +99,7 @@ def band_powers(powers: Floats) -> Floats:
             inside = powers[rings == ring]
             share = 1.0 if ring <= size // 2 else min(1.0, inside.size / (2 * math.pi * ring))
             total, weight = total + share * float(inside.mean()), weight + share
-        found.append(total / weight)
+        found.append(total / weight if weight else math.nan)
     return np.array(found)
 
 

@@ -52,7 +52,7 @@ class Comparison:
     @property
     def agrees(self) -> bool | None:
         """Whether it is within its bound; None where it has none."""
-        return None if self.bound is None else self.deviation <= self.bound
+        return None if self.bound is None else bool(self.deviation <= self.bound)  # of numpy’s numbers, too
 
     @property
     def deviation_text(self) -> str:

@@ -39,6 +39,12 @@ def test_the_worst_in_proportion_to_its_bound_is_named() -> None:
     assert found.verdict == "Does not agree: noise levels are off by 1 % at step 3; the bound is 0.01 %."
 
 
+def test_a_number_of_numpys_decides_as_any_other() -> None:
+    found = check(guess={"deviation": np.float64(0.5)})
+    assert found.comparison("guess").agrees is False
+    assert not found.agrees
+
+
 def test_steps_that_lead_elsewhere_are_the_samplers_fault() -> None:
     found = check(course={"deviation": 0.24, "bound": 0.01})
     assert not found.agrees

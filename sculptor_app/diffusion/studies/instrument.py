@@ -143,7 +143,7 @@ class _Largest:
 
     def note(self, deviation: float, bound: float, step: int) -> None:
         if math.isnan(self.deviation) or not deviation / bound <= self.deviation / self.bound:
-            self.deviation, self.bound, self.step = deviation, bound, step
+            self.deviation, self.bound, self.step = float(deviation), float(bound), step  # numpy’s are no JSON
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +210,7 @@ class _Probe:
             return True
         off = abs(stated.sigma / told.sigma - 1)
         if off > _SAME_LEVEL and (uneven or call.is_between) and self._is_rounded(stated, call):
-            self.rounded = max(self.rounded, off)
+            self.rounded = max(self.rounded, float(off))
             return False
         self.levels.note(100 * off, LEVEL_BOUND_PERCENT, step)
         return True
