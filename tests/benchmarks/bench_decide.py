@@ -82,8 +82,8 @@ def _bench_dask(rounds: int) -> int:
     whole = evaluation * _evaluations(50, 8) / len(usual_steps(50))
     alone, shared = pairs[len(pairs) // 2]
     print(f"{units} units of a tiny model: one process {alone}, a Dask worker {shared}")
-    share = f"{each / whole:+.2%} of a default run's, which takes {whole:.1f} s; goal {DASK_GOAL:.0%}"
-    print(f"Dask costs {each * 1000:+.0f} ms a unit, {share}")
+    share = f"{each / whole:.2%} of the {whole:.1f} s that one of a default run takes"
+    print(f"Dask costs {each * 1000:+.0f} ms a unit, {share}; goal {DASK_GOAL:.0%}")
     return 0 if each / whole <= DASK_GOAL else 1
 
 
