@@ -8,7 +8,6 @@ Karras et al. 2022 do; what it returns is rounded to the pipeline's own type.
 
 import contextlib
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
