@@ -398,12 +398,10 @@ def test_the_film_leaves_the_guess_a_size_at_which_something_is_seen(ready: Driv
     window.panels.transport.film_button.click()
     film = window.bench.film
     ready.qtbot.waitUntil(film.isVisible)
-    QApplication.processEvents()
-    assert window.bench.stage.panels[0].picture_view.width() >= 300
+    ready.qtbot.waitUntil(lambda: window.bench.stage.panels[0].picture_view.width() >= 300)
     assert film.visualRect(film.model().index(1, 0)).width() < 60
     window.resize(1440, 900)
-    QApplication.processEvents()
-    assert film.visualRect(film.model().index(1, 0)).width() > 70
+    ready.qtbot.waitUntil(lambda: film.visualRect(film.model().index(1, 0)).width() > 70)
     assert window.bench.stage.remark.isVisible()
 
 
