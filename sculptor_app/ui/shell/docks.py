@@ -60,6 +60,7 @@ TITLE_BUTTON_PX = 24
 class DockLayout(QObject):
     """Docks of a window; those at its sides hold panels that fold."""
 
+    restored = Signal()  # all are where they were the last time, and as large
     film_fitted = Signal(int)  # the filmstrip is to suit a window of this height
 
     def __init__(self, window: QMainWindow, folds: Folds) -> None:
@@ -156,6 +157,7 @@ class DockLayout(QObject):
     def _restore_again(self) -> None:
         self._window.restoreState(self._remembered, LAYOUT_VERSION)
         self.fit()
+        self.restored.emit()
 
     def save(self, settings: QSettings) -> None:
         """Remember where the docks are and how large."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QPoint, QSettings, QSize, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QColor, QContextMenuEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
+from PySide6.QtWidgets import QMainWindow, QWidget
 
 from sculptor_app import identity
 from sculptor_app.ui.theme import theme
@@ -104,17 +104,14 @@ class MainWindow(QMainWindow):
         handle = self.windowHandle()
         if handle is not None:
             handle.screenChanged.connect(self.fit_to_screen)
-        panels.welcome.setFocus()  # else the first thing that Tab comes to has a frame, or what is built next
+        panels.dock_layout.restored.connect(panels.welcome.setFocus)  # docks that are put in place lead it on
         self.completed.emit()
 
     @Slot()
     def prepare(self) -> None:
         """What takes longest and comes last: the plots, then torch and the model in the worker thread."""
         self.complete()
-        focused = QApplication.focusWidget()
         self.panels.plots.load()
-        if focused is not None and focused is not QApplication.focusWidget():  # what is built here took it
-            focused.setFocus()
         self.panels.runner.prepare()
 
     def close_for_signal(self) -> bool:
