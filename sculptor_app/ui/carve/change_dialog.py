@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from sculptor_app.core.requests.changes import FIXED_OPTIONS, with_settings
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import MAX_GUIDANCE, OptionValue, RequestError, RunRequest
-from sculptor_app.core.texts import decimal_text
+from sculptor_app.core.texts import decimal_text, translate
 from sculptor_app.ui.fields.field_grid import WIDE, FieldGrid
 from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
 from sculptor_app.ui.theme import fonts, inset
@@ -67,13 +67,14 @@ def changing_settings(controls: Controls) -> tuple[ChangingSetting, ...]:
     """The settings of the model whose fields these are that may change along a run."""
     found = []
     for name, title, box in (
-        ("form", controls.tr("Form"), controls.form), ("material", controls.tr("Material"), controls.material),
-    ):  # fmt: skip
+        ("form", display(translate("names", "Form")), controls.form),
+        ("material", display(translate("names", "Material")), controls.material),
+    ):
         if box.count() > 1:
             found.append(ChangingSetting(name, title, _entries(box)))
     if controls.has_guidance:
-        found.append(ChangingSetting("guidance", controls.tr("Guidance")))
-    found.append(ChangingSetting("sampler", controls.tr("Sampler"), _entries(controls.sampler)))
+        found.append(ChangingSetting("guidance", display(translate("names", "Guidance"))))
+    found.append(ChangingSetting("sampler", display(translate("names", "Sampler")), _entries(controls.sampler)))
     for parameter in (field.control for field in controls.conditions):
         if parameter.name in FIXED_OPTIONS or parameter.kind in (ParameterKind.PICTURE, ParameterKind.SIZE):
             continue
@@ -83,7 +84,7 @@ def changing_settings(controls: Controls) -> tuple[ChangingSetting, ...]:
         elif parameter.kind is ParameterKind.LABEL:
             choices = tuple((each, number) for number, each in enumerate(parameter.choices))
         elif parameter.kind is ParameterKind.FLAG:
-            choices = (controls.tr("yes"), True), (controls.tr("no"), False)
+            choices = (display(translate("names", "yes")), True), (display(translate("names", "no")), False)
         found.append(ChangingSetting(parameter.name, display(parameter.title), choices, parameter))
     return tuple(found)
 

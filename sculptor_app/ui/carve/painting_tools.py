@@ -9,7 +9,6 @@ from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QButtonGroup,
     QColorDialog,
-    QComboBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app.core.requests.painting import PaintedFrame
+from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.theme import fonts, icon
 
 TOOLS_PX = 200
@@ -79,7 +79,7 @@ class PaintingTools(QWidget):
         self.brushes = {key: self._brush_button(key, text) for key, text in self._brush_names().items()}
         self.brushes["colour"].setChecked(True)
         self.swatches = self._make_swatches()
-        self.runs = QComboBox(self)
+        self.runs = ChoiceBox([], self)
         self.runs.setAccessibleName(self.tr("Run to copy from"))
         self.runs.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.runs.currentIndexChanged.connect(self._choose)

@@ -242,7 +242,8 @@ class ClaimCard(QWidget):
             text.setWordWrap(True)
             grid.addWidget(heading, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(text, row, 1, 1, 2)
-        grid.setColumnMinimumWidth(2, self.verdict.fontMetrics().horizontalAdvance(f"✗ {self.tr('Does not hold')}"))
+        longest = self.tr("Does not hold")
+        grid.setColumnMinimumWidth(2, self.verdict.fontMetrics().horizontalAdvance(f"✗ {longest}"))
         self.here.setMinimumHeight(2 * self.here.fontMetrics().lineSpacing())  # what is measured moves no button below
         self.here.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.verdict.hide()

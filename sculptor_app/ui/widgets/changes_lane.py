@@ -137,11 +137,12 @@ class ChangesLane(QWidget):
 
     def tip(self, part: Part) -> str:
         """What a part says of itself, and what can be done with it."""
+        whose, edit = self.tr("Of the next run."), self.tr("Double-click it to edit it.")
         how = self.tr("Drag it, or choose it and press Left or Right; Delete takes it away.")
         if isinstance(part, int):
             text = next((flag.text for flag in self._flags if flag.after == part), "")
             said = self.tr("{0} after step {1}").format(text, part) + self._level(part)
-            return f"{said}\n{self.tr('Of the next run.')} {how} {self.tr('Double-click it to edit it.')}"
+            return f"{said}\n{whose} {how} {edit}"
         band = self._band
         if band is None:
             return ""
@@ -149,7 +150,7 @@ class ChangesLane(QWidget):
         said = self.tr("Guidance {0} counts after step {1} and up to step {2}, else it is 1.").format(
             band.guidance, *ends
         )
-        return f"{said}\n{self.tr('Of the next run.')} {how}"
+        return f"{said}\n{whose} {how}"
 
     def _level(self, step: int) -> str:
         return self.tr(" (SNR {0})").format(self._snr[step]) if step < len(self._snr) else ""

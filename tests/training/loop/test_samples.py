@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sculptor_app.core.requests.request import FIRST_GUIDANCE
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.training.evaluation.pictures import sample_labelled
 from sculptor_app.training.loop.samples import fixed_noises, sample_fixed_noises
@@ -116,7 +117,8 @@ def test_a_row_ends_with_what_the_pipeline_makes():
     assert row is not None
     assert row.guesses.shape == row.states.shape == (NOISES, 5, 16, 16, 3)
     assert len(row.levels) == 5
-    made = pipeline([0, 1, 0, 1], [1, 2, 3, 4], 4, 2.0, noise=fixed_noises(16), batch_size=4, output_type="np").images
+    made = pipeline([0, 1, 0, 1], [1, 2, 3, 4], 4, FIRST_GUIDANCE, noise=fixed_noises(16), batch_size=4,
+                    output_type="np").images  # fmt: skip
     assert np.abs(row.states[:, -1] / 255.0 - made).max() < 0.51 / 255 + 1e-6
     noise = ((fixed_noises(16).clamp(-1, 1) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
     assert np.abs(row.states[:, 0] - noise).max() < 0.51

@@ -89,10 +89,12 @@ def closed_form(engine: Engine, asked: ClaimRequest, stop: threading.Event) -> G
     told = [(each, _sigma_at(bench, Plan(steps, first=each)), ratios[each], errors[each]) for each in firsts]
     said = translate(
         "claims", "The distance of {0} samples is {1:.3f} after {2}. With the first {3} left out, down to σ = {4:.1f}, "
-        "it is {5:.2f} ± {6:.2f} times that; with the first {7}, down to {8:.1f}, {9:.2f} ± {10:.2f} times; about as "
-        "deep as published, with the first {11}, down to {12:.1f}, {13:.2f} ± {14:.2f} times."
-    )  # fmt: skip
-    here = said.format(bench.count, whole, steps_text(steps), *(each for row in told for each in row))
+        "it is {5:.2f} ± {6:.2f} times that."
+    ).format(bench.count, whole, steps_text(steps), *told[0])  # fmt: skip
+    here = translate(
+        "claims", "{0} With the first {1}, down to {2:.1f}, it is {3:.2f} ± {4:.2f} times; about as deep as published, "
+        "with the first {5}, down to {6:.1f}, {7:.2f} ± {8:.2f} times."
+    ).format(said, *told[1], *told[2])  # fmt: skip
     names = ("least", "most", "published_depth")
     figures = {"whole": whole, **{name: ratios[each] for name, each in zip(names, firsts, strict=True)},
                **{f"sigma_{name}": row[1] for name, row in zip(names, told, strict=True)}}  # fmt: skip

@@ -114,7 +114,7 @@ def test_the_closed_form_is_told_by_what_a_tenth_more_is(planted: Any, short: fl
     found = planted("closed-form", lambda plan: short if plan.start else 1.0, 8)
     assert found.holds is holds
     assert found.figures["least"] == pytest.approx(short**2, rel=0.25)
-    for words in ("after 20 steps. With the first 3 left out, down to σ = 4.0,", "with the first 6, down to 1.9,",
+    for words in ("after 20 steps. With the first 3 left out, down to σ = 4.0,", "With the first 6, down to 1.9,",
                   "about as deep as published, with the first 1, down to 12.1,"):  # fmt: skip
         assert words in found.here
 
