@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import os
 import shutil
 import sys
@@ -125,6 +126,14 @@ def tried_once(own_folders: Path, trials_of_models: Path) -> None:
     models.symlink_to(trials_of_models, target_is_directory=True)
 
 
+@pytest.fixture
+def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models need no trial in the sandbox: it takes five seconds, and the test is about something else."""
+    from sculptor_app.diffusion.models import sandbox
+
+    monkeypatch.setattr(sandbox, "_load", lambda *_: [])
+
+
 @pytest.fixture(scope="session")
 def trial_of_tiny_model(tiny_model: Path) -> str:
     """Name of the file that says that the tiny model has passed the sandbox."""
@@ -207,6 +216,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         if item.get_closest_marker("window") and os.environ["QT_QPA_PLATFORM"] == "offscreen":
             item.add_marker(pytest.mark.skip(reason="needs a real window system: SCULPTOR_TEST_PLATFORM=xcb"))
+
+
+def pytest_collection_finish() -> None:
+    """Take what all tests have imported out of garbage collection: to go through it takes half a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _has_gpu() -> bool:

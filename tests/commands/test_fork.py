@@ -21,6 +21,8 @@ from sculptor_app.diffusion.studies.parting import noised_back, parted
 from sculptor_app.exports.numbers import read_csv
 from tests.helpers.any_pipeline import finish
 
+pytestmark = pytest.mark.usefixtures("no_trials")
+
 
 def forked(model: Path, *arguments: object) -> int:
     return main(["fork", "--model", str(model), "--device", "cpu", "--steps", "6", *map(str, arguments)])

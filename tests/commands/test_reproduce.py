@@ -23,6 +23,8 @@ from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.saved_run import write_sculpt
 from tests.helpers.runs import made_run
 
+pytestmark = pytest.mark.usefixtures("no_trials")
+
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     capsys.readouterr()  # what was said of the run before

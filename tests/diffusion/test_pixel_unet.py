@@ -11,6 +11,8 @@ from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pixel_unet import FINISHES, PixelUNet2DModel
 from sculptor_app.training.network import TrainableModule, blueprint_of, build, new_pipeline
 
+pytestmark = pytest.mark.usefixtures("no_trials")
+
 
 def network(finish: str, patch: int = 4) -> PixelUNet2DModel:
     torch.manual_seed(3)

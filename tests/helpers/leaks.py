@@ -105,8 +105,9 @@ def _visible_windows() -> list[Any]:
 
 
 def _let_go() -> None:
-    gc.unfreeze()  # what was there when torch was imported
+    gc.unfreeze()  # what was there when the tests began, and when torch was imported
     gc.collect()
+    gc.freeze()
     if "PySide6.QtCore" not in sys.modules:
         return
     from PySide6.QtCore import QCoreApplication, QEvent

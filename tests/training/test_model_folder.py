@@ -16,6 +16,8 @@ from tests.helpers.window import Driver
 from tests.training.tiny import no_file_larger_than, tiny_pipeline, tiny_run
 from tests.ui.conftest import only_living_widgets, open_window, settings  # noqa: F401  # fixtures
 
+pytestmark = pytest.mark.usefixtures("no_trials")
+
 
 def content(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

@@ -149,6 +149,7 @@ class Engine:
                 logs.take_over("diffusers", "transformers")  # which have set up their own by now
         except BaseException:
             self.unload()  # a model that is half moved cannot run anywhere
+            gc.collect()  # nor is one that is half loaded of use
             raise
         self._folder, self.device = folder, target
         return self._pipeline
@@ -177,10 +178,12 @@ class Engine:
             return lora_files.apply_loras(self._pipeline, loras, self._lora_hashes, stop, self._report)
 
     def unload(self) -> None:
-        """Unload the model and release its memory."""
+        """Unload the model, if there is one, and release its memory."""
+        was_loaded = self._pipeline is not None
         self._pipeline = self._folder = self.device = None
         self.cache.clear()
-        gc.collect()
+        if was_loaded:
+            gc.collect()  # goes through all of torch's objects, which takes a third of a second
         release_memory()
 
     def scheduler(self, request: RunRequest) -> Scheduler:

@@ -18,6 +18,8 @@ from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 
+pytestmark = pytest.mark.usefixtures("no_trials")
+
 FOLDER = Path(__file__).parent / "saved_model"
 PICTURES: list[tuple[dict[str, int | None], list[float]]] = [
     ({"form": 1, "material": 0}, [0.366905, 0.651015, 0.759177, 0.0, 0.648601, 0.430904, 0.060848, 0.011463]),

@@ -21,6 +21,8 @@ from sculptor_app.training.evaluation.judge import FACTS, Judge, read_judge, wri
 from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Pictures, find_judge, finish, own_judge
 from sculptor_app.training.network import new_pipeline
 
+pytestmark = pytest.mark.usefixtures("no_trials")
+
 REQUIRED = {"samples", "form_accuracy", "material_accuracy", "frechet_samples", "frechet_renders", "nearest_train",
             "nearest_renders", "training_compared", "command", "machine"}  # fmt: skip
 
