@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import functools
 import gc
+import multiprocessing
 import os
 import shutil
 import sys
@@ -132,6 +134,18 @@ def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     from sculptor_app.diffusion.models import sandbox
 
     monkeypatch.setattr(sandbox, "_load", lambda *_: [])
+
+
+@pytest.fixture
+def quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that measure are forked from one that has imported torch: their own start takes five seconds."""
+    from sculptor_app.diffusion.studies import processes
+    from tests.helpers import unlucky_workers
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sculptor_app.diffusion.studies.decisions", "tests.helpers.unlucky_workers"])
+    monkeypatch.setattr(processes.multiprocessing, "get_context", lambda _: context)
+    monkeypatch.setattr(processes, "_begin", functools.partial(unlucky_workers.begin, unlucky_workers.Surroundings()))
 
 
 @pytest.fixture(scope="session")

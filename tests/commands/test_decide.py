@@ -117,6 +117,7 @@ def test_the_same_seeds_give_the_same_numbers(tiny_model: Path, tmp_path: Path) 
     assert (tmp_path / "one").read_text() == (tmp_path / "other").read_text()
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.parametrize("given", [("--closer", "--at", "2,5"), ("--u-turn", "--at", "1,3,5")])
 def test_the_same_seeds_give_the_same_file_however_many_workers_share_in_it(
     given: tuple[str, ...], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -130,6 +131,7 @@ def test_the_same_seeds_give_the_same_file_however_many_workers_share_in_it(
     assert said[0] == said[1]
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_several_workers_go_on_where_one_was_stopped(tiny_model: Path, tmp_path: Path) -> None:
     path, whole = tmp_path / "curve.json", tmp_path / "whole.json"
     assert decided(tiny_model, "--at", "2,4", "--json", path) == 0
@@ -138,6 +140,7 @@ def test_several_workers_go_on_where_one_was_stopped(tiny_model: Path, tmp_path:
     assert path.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_an_error_in_a_worker_is_the_sentence_and_code_of_one(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused
+from sculptor_app.diffusion.studies import processes
+
+
+class Surroundings:
+    """The environment where it is pickled, put in the place of that where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_surround, (dict(os.environ),))
+
+
+def _surround(environment: dict[str, str]) -> Surroundings:
+    os.environ.clear()
+    os.environ.update(environment)
+    return Surroundings()
+
+
+def begin(_: Surroundings, *arguments: Any) -> None:
+    """Begin as a worker that was started by itself does: the one it was forked from has another test's environment."""
+    processes._begin(*arguments)
+
 
 MARK = "SCULPTOR_TEST_MARK"
 """Name of the variable that names a file: it is there once a worker has died."""
@@ -18,6 +38,11 @@ def dies_once(*_: Any) -> dict[str, Sequence[str]]:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return {}
+
+
+def dies_once_or_says_who(pictures: Sequence[Any], *_: Any) -> dict[str, Sequence[str]]:
+    dies_once()
+    return who(pictures)
 
 
 def dies(*_: Any) -> dict[str, Sequence[str]]:
