@@ -40,6 +40,7 @@ from sculptor_app.measures.claims import (
 MOST_SEEDS, MOST_FORKS = 100_000, 64
 KEYS = tuple(CLAIMS)
 OF_SAMPLES = tuple(key for key, claim in CLAIMS.items() if claim.of_samples)
+OF_TRAINING = tuple(key for key, claim in CLAIMS.items() if claim.trains)
 WIDTH = 100
 LONG_S = 45.0
 """A test that takes longer says so beforehand."""
@@ -69,7 +70,8 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
         add(make)
     make.add_argument("--seeds", type=whole_number("number of runs", LEAST_SEEDS, MOST_SEEDS), default=8, metavar="N",
                       help=f"runs, each of the next seed; {SAMPLES_PER_SEED} samples for each where a claim is about "
-                      f"samples, {', '.join(OF_SAMPLES)} (8)")  # fmt: skip
+                      f"samples, {', '.join(OF_SAMPLES)}; so many small networks learn where it is about training, "
+                      f"{', '.join(OF_TRAINING)} (8)")  # fmt: skip
     make.add_argument("--forks", type=whole_number("number of forks", LEAST_FORKS, MOST_FORKS), default=4, metavar="N",
                       help="forks of each run at each step, of u-turn and speciation (4)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
@@ -98,14 +100,16 @@ def run(arguments: argparse.Namespace) -> int:
         from sculptor_app.exports.settings import told_request  # numpy comes with it
         from sculptor_app.training.evaluation.claims.measure import SAMPLE_MEASURES
         from sculptor_app.training.evaluation.judge_training import read_labels
+        from sculptor_app.training.memorising.claim import TRAINING_MEASURES
 
         asked = ClaimRequest(with_models_own(request, arguments), arguments.seeds, arguments.forks)
+        measures = {**SAMPLE_MEASURES, **TRAINING_MEASURES}
         engine, found = Engine(), []
         for key in KEYS if arguments.claim is None else (arguments.claim,):
             claim = CLAIMS[key]
             is_foretold = False
             with ProgressBar(key, 1, "part") as bar:
-                for event in measure_claim(key, engine, asked, interruption.event, read_labels, SAMPLE_MEASURES):
+                for event in measure_claim(key, engine, asked, interruption.event, read_labels, measures):
                     if isinstance(event, ClaimProgress):
                         bar.plan(event.planned)
                         bar.move_to(event.done)

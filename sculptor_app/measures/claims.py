@@ -1,7 +1,7 @@
 """Published findings about diffusion models, and what a model shows of them.
 
-Tested by `diffusion.studies.claims`, those about many samples by `training.evaluation.claims`. Without numpy: the
-window lists them before anything is computed.
+Tested by `diffusion.studies.claims`, those about many samples by `training.evaluation.claims`, those about training by
+`training.memorising`. Without numpy: the window lists them before anything is computed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Claim:
     source: str
     published: str  # the figure that was published, and what of it is tested
     of_samples: bool = False  # whether it is tested on SAMPLES_PER_SEED samples for each seed, and not on runs
+    trains: bool = False  # whether a small network learns for it for each seed, and no model at hand is tested
     chooses: tuple[str, ...] = ()  # settings that it has values of its own for, of "sampler" and "steps"
 
 
@@ -88,6 +89,17 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType({
             translate("claims", "15 to 30 % of the steps, with samples as good; tested: the judge's distance to "
                       "renders, without labels, grows by less than a tenth if 15 % are left out"),
             of_samples=True,
+        ),
+        Claim(
+            "memorising",
+            translate("claims", "The more pictures a model learns, the later it begins to make copies of them; when it "
+                      "begins to make pictures does not depend on how many they are."),
+            "Bonnaire, Urfin, Biroli and Mézard 2025, arXiv:2505.17638",
+            translate("claims", "the time of copies grows linearly with the number n of pictures, that of pictures "
+                      "not at all; tested: small networks learn renders here, and their times grow as n to the power "
+                      "0.5 to 1.5, and as a lower one"),
+            trains=True,
+            chooses=("sampler", "steps"),
         ),
     )
 })  # fmt: skip

@@ -344,8 +344,9 @@ def test_claim(
     from sculptor_app.diffusion.studies.claims.measure import measure_claim
     from sculptor_app.training.evaluation.claims.measure import SAMPLE_MEASURES
     from sculptor_app.training.evaluation.judge_training import read_labels
+    from sculptor_app.training.memorising.claim import TRAINING_MEASURES
 
-    return measure_claim(key, engine, asked, stop, read_labels, SAMPLE_MEASURES)
+    return measure_claim(key, engine, asked, stop, read_labels, {**SAMPLE_MEASURES, **TRAINING_MEASURES})
 
 
 def check_instrument(

@@ -8,6 +8,7 @@ import pytest
 from sculptor_app.cli import main
 from sculptor_app.commands import claims
 from sculptor_app.measures.claims import CLAIMS
+from sculptor_app.training.memorising import claim as memorising
 
 
 def claimed(model: Path, *arguments: object) -> int:
@@ -24,7 +25,11 @@ def test_one_claim_is_told_with_source_and_verdict(tiny_model: Path, capsys: pyt
     assert max(map(len, told.splitlines())) <= 100
 
 
-def test_all_claims_are_told_as_json(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_claims_are_told_as_json(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MARKS", (2,)), ("OTHERS", 8), ("BASELINE", 4)):
+        monkeypatch.setattr(memorising, name, value)
     assert claimed(tiny_model, "--json", "--sampler", "ddpm") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["seeds"], told["request"]["sampler"], told["request"]["steps"]) == (2, "ddpm", 4)

@@ -17,6 +17,7 @@ from sculptor_app.diffusion.pipelines.devices import Device, find_device
 from sculptor_app.diffusion.pipelines.errors import memory_errors, run_errors
 from sculptor_app.diffusion.pipelines.sculptor import makes_sculptures
 from sculptor_app.diffusion.sampling.engine import model_folder, model_name
+from sculptor_app.training.evaluation.copies import are_copies, two_nearest
 from sculptor_app.training.evaluation.figures import (
     Evaluation,
     Measured,
@@ -24,7 +25,6 @@ from sculptor_app.training.evaluation.figures import (
     fit,
     frechet,
     lattice,
-    nearest,
     octave_powers,
 )
 from sculptor_app.training.evaluation.judge import Reading, Standard, describe_judge, read
@@ -156,7 +156,7 @@ def _compare(
     renders = torch.cat(list(with_progress(listener, "Rendering", len(samples), rendered)))
     known = training_renders(blocks, standard.size, request.training_renders, device)
     watched = with_progress(listener, "Looking for copies", sum(count for _, count in blocks), known)
-    distances = nearest(torch.cat([samples, renders]), watched)
+    distances = two_nearest(torch.cat([samples, renders]), watched)
     of_samples, of_renders = read(standard.judge, samples), read(standard.judge, renders)
     return (
         measure(standard, samples, patch, of_samples, labels, distances[: len(samples)]),
@@ -173,11 +173,12 @@ def measure(
     Args:
         standard: What read them, with its features of clean renders.
         patch: Edge in pixels of the patches that the model works on.
-        distances: (N,), to the nearest training picture; infinite if none is known.
+        distances: (N, 2), to the nearest and second nearest training picture; infinite as far as none is known.
     """
     forms, materials = (torch.tensor(asked) for asked in labels)
     noise, blur = reading.roughness.median(dim=0).values.tolist()
-    middle = float(distances.median())
+    middle = float(distances[:, 0].median())
+    can_tell = bool(distances.isfinite().all())  # two training pictures are known
     return Measured(
         form_accuracy=share(reading.forms == forms),
         material_accuracy=share(reading.materials == materials),
@@ -187,4 +188,5 @@ def measure(
         blur=blur,
         lattice=lattice(pictures, patch),
         octaves=octave_powers(pictures),
+        copies=(int(are_copies(distances).sum()), len(pictures)) if can_tell else None,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,9 +12,12 @@ import torch
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.texts import number_text, plural, steps_text
+from sculptor_app.measures.claim_figures import share_interval
 from sculptor_app.measures.spectrum import LUMINANCE_WEIGHTS
 
 SHOWN_MISTAKES = 5
+AT_ONCE = 1024
+"""Pictures whose spectra are computed together."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Measured:
     blur: float  # median of the blur that is read, 0 to 1
     lattice: tuple[float, ...]  # see `lattice`; empty for a model without patches
     octaves: tuple[float, ...]  # see `octave_powers`
+    copies: tuple[int, int] | None = None  # how many are copies of a training picture, and of how many; None as nearest
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Evaluation:
             "frechet_renders": _rounded(self.renders.frechet),
             "nearest_train": _rounded(self.samples.nearest),
             "nearest_renders": _rounded(self.renders.nearest),
+            "copies_samples": _rounded(_share(self.samples.copies)),
+            "copies_renders": _rounded(_share(self.renders.copies)),
             "training_compared": self.training_compared,
             **{f"{name}_{kind}": _rounded(asdict(found)[name]) for name in ("noise", "blur")
                for kind, found in (("samples", self.samples), ("renders", self.renders))},
@@ -120,6 +125,8 @@ def as_table(evaluation: Evaluation) -> str:
         rows.append((name, f"{ours:.2f}", f"{theirs:.2f}"))
     if s.nearest is not None and r.nearest is not None:
         rows.append(("nearest training picture", f"{s.nearest:.4f}", f"{r.nearest:.4f}"))
+    if s.copies is not None and r.copies is not None:
+        rows.append(("copies of training pictures", *(_percent(count / of) for count, of in (s.copies, r.copies))))
     count = settings["samples"]
     counted, steps = plural(count, "1 sample", f"{count:,} samples"), steps_text(settings["steps"])
     head = f"{counted} of {settings['model']}, {steps} of {SAMPLERS[settings['sampler']].label}, guidance "
@@ -129,6 +136,10 @@ def as_table(evaluation: Evaluation) -> str:
     lines.append(f"Power of the samples over the renders', by octave from the lowest frequencies on: {octaves}.")
     if evaluation.training_compared:
         lines.append(f"Compared with {evaluation.training_compared:,} training pictures.")
+        if s.copies is not None:
+            low, high = share_interval(*s.copies)
+            lines += ["A copy is less than a third as far from one as from the next; 95 % interval of their share in",
+                      f"samples: {100 * low:.1f} to {100 * high:.1f} %."]  # fmt: skip
     else:
         lines.append("Not known which renders the model was trained on: it has no training.json.")
     for title, found, names in zip(("Forms", "Materials"), evaluation.confusions, (FORMS, MATERIALS), strict=True):
@@ -200,6 +211,10 @@ def _mean_power(pictures: torch.Tensor) -> torch.Tensor:
     return total / max(1, len(pictures))
 
 
+def _share(found: tuple[int, int] | None) -> float | None:
+    return None if found is None else found[0] / found[1]
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
@@ -241,38 +256,3 @@ def frechet(a: Gaussian, b: Gaussian) -> float:
     overlap = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
     apart = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * overlap
     return max(0.0, float(apart))
-
-
-AT_ONCE = 1024
-
-
-def nearest(pictures: torch.Tensor, known: Iterable[torch.Tensor]) -> torch.Tensor:
-    """Distance of every picture to the nearest of the known ones and of their mirror images.
-
-    Args:
-        pictures: (N, 3, H, W) uint8.
-        known: Parts (M, 3, H, W) uint8 of the known pictures; one after the other, so that they need not be in memory
-            together.
-
-    Returns:
-        (N,) float64, the root of the mean squared difference over pixels and channels, where black to white is 1;
-        infinite if nothing is known.
-    """
-    least = torch.full((len(pictures),), torch.inf, dtype=torch.float64)
-    for part in known:
-        for lines in (_lines(part), _lines(part.flip(3))):
-            found = torch.cat([_to_nearest(_lines(some), lines) for some in torch.split(pictures, AT_ONCE)])
-            least = torch.minimum(least, found)
-    return least
-
-
-def _lines(pictures: torch.Tensor) -> torch.Tensor:
-    return pictures.reshape(len(pictures), -1).float() / 255
-
-
-def _to_nearest(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Distances (N,) of lines (N, D) to the nearest of (M, D)."""
-    squared = b.square().sum(dim=1) - 2 * a @ b.T  # |a|² is the same for all of a row
-    nearest_ones = b[squared.argmin(dim=1)]
-    # Once more without the rounding of the large products: a copy is at 0 exactly.
-    return (a - nearest_ones).double().square().mean(dim=1).sqrt()

@@ -83,11 +83,14 @@ class ClaimsDialog(QDialog):
         cards.setContentsMargins(0, 0, 8, 0)
         cards.setSpacing(12)
         of_samples = [key for key, claim in CLAIMS.items() if claim.of_samples]
+        of_training = [key for key, claim in CLAIMS.items() if claim.trains]
         for number, (key, card) in enumerate(self.cards.items()):
             if number:
                 cards.addWidget(_Line(self))
             if key in of_samples[:1]:
                 cards.addWidget(self._heading_of_samples())
+            if key in of_training[:1]:
+                cards.addWidget(self._heading_of_training())
             cards.addWidget(card)
             card.button.clicked.connect(functools.partial(self._test_or_stop, key))
         cards.addStretch(1)
@@ -114,13 +117,23 @@ class ClaimsDialog(QDialog):
         self.resize(QSize(720, 760).boundedTo(room))
 
     def _heading_of_samples(self) -> QLabel:
-        heading = QLabel(
+        return self._heading(
             self.tr(
                 "About many samples, by their distance to renders as a judge reads them: {0} samples for each of the "
                 "runs above. These take minutes."
-            ).format(SAMPLES_PER_SEED),
-            self,
+            ).format(SAMPLES_PER_SEED)
         )
+
+    def _heading_of_training(self) -> QLabel:
+        return self._heading(
+            self.tr(
+                "About training: a small network learns here for each of the runs above, whatever model is open. This "
+                "takes ten minutes or so."
+            )
+        )
+
+    def _heading(self, text: str) -> QLabel:
+        heading = QLabel(text, self)
         heading.setProperty("tone", "muted")
         heading.setWordWrap(True)
         return heading
@@ -191,6 +204,8 @@ class ClaimsDialog(QDialog):
 
 def _settings_text(claim: Claim, request: RunRequest, seeds: int) -> str:
     """What a finding is tested with, as far as the test does not choose it itself."""
+    if claim.trains:
+        return display(translate("ClaimsDialog", "measured with {0} networks").format(seeds))
     if claim.of_samples:
         said = translate("ClaimsDialog", "measured with {0} samples").format(seeds * SAMPLES_PER_SEED)
     else:

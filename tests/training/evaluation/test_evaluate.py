@@ -117,6 +117,7 @@ def test_a_model_that_copies_is_found_out(
     assert evaluate(model, "--json") == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["nearest_train"] == 0
+    assert (figures["copies_samples"], figures["copies_renders"]) == (1, 0)
     assert figures["nearest_renders"] > 0.05
 
 

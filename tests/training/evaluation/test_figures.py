@@ -1,13 +1,13 @@
 """What an evaluation says."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.training.evaluation import figures as module
 from sculptor_app.training.evaluation.figures import (
     Evaluation,
     Gaussian,
@@ -17,7 +17,6 @@ from sculptor_app.training.evaluation.figures import (
     fit,
     frechet,
     lattice,
-    nearest,
     octave_powers,
 )
 
@@ -64,6 +63,18 @@ def test_the_table_names_the_mistakes_and_not_what_was_right():
     assert "by octave from the lowest frequencies on: 0.50, 1.25." in table
     assert "it has no training.json" in table
     assert "nearest" not in table
+    assert "copies" not in table
+
+
+def test_copies_are_told_with_the_interval_of_their_share():
+    few = some_evaluation()
+    of_samples, of_renders = replace(few.samples, nearest=0.1, copies=(2, 8)), replace(few.renders, copies=(0, 8))
+    told = replace(few, samples=of_samples, renders=of_renders, training_compared=960)
+    assert (told.as_dict()["copies_samples"], told.as_dict()["copies_renders"]) == (0.25, 0)
+    table = as_table(told)
+    assert "copies of training pictures     25.0 %     0.0 %" in table
+    assert "Compared with 960 training pictures." in table
+    assert "95 % interval of their share in\nsamples: 7.1 to 59.1 %." in table  # Wilson's of 2 of 8
 
 
 def grey_noise(count: int, deviation: float) -> torch.Tensor:
@@ -105,36 +116,6 @@ def test_blurred_pictures_have_less_power_in_the_fine_octaves() -> None:
     assert (ratios[1:] < ratios[:-1]).all()
     assert ratios[0] > 0.9
     assert ratios[-1] < 0.3
-
-
-def some_pictures(count: int, seed: int = 0) -> torch.Tensor:
-    shape = (count, 3, 8, 8)
-    return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
-
-
-def test_a_known_picture_is_at_zero_and_so_is_its_mirror_image():
-    known = some_pictures(20)
-    copies = torch.stack([known[17], known[3].flip(2)])
-    assert nearest(copies, [known[:10], known[10:]]).tolist() == [0.0, 0.0]
-
-
-def test_the_distance_is_the_root_mean_square_of_black_to_white():
-    black, grey = torch.zeros((1, 3, 8, 8), dtype=torch.uint8), torch.full((1, 3, 8, 8), 51, dtype=torch.uint8)
-    assert nearest(black, [grey]).item() == pytest.approx(0.2)
-    grey[:, :, :4] = 0
-    assert nearest(black, [grey]).item() == pytest.approx(0.2 * math.sqrt(0.5))
-
-
-def test_it_is_what_looking_at_every_pair_finds(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "AT_ONCE", 4)
-    pictures, known = some_pictures(9, 1), some_pictures(30, 2)
-    both = torch.cat([known, known.flip(3)])
-    pairs = (pictures[:, None].double() - both[None].double()).div(255).square().mean(dim=(2, 3, 4)).sqrt()
-    assert torch.allclose(nearest(pictures, known.split(7)), pairs.min(dim=1).values, atol=1e-7)
-
-
-def test_where_nothing_is_known_it_is_infinite():
-    assert nearest(some_pictures(2), []).tolist() == [math.inf, math.inf]
 
 
 def diagonal(means: list[float], deviations: list[float]) -> Gaussian:

@@ -20,7 +20,7 @@ from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.training.data import shards
 from sculptor_app.training.errors import BadInput
 from sculptor_app.training.evaluation import pictures as renders
-from sculptor_app.training.evaluation.figures import nearest
+from sculptor_app.training.evaluation.copies import two_nearest
 from sculptor_app.training.evaluation.pictures import (
     FRESH_SEEDS,
     JUDGE_SEEDS,
@@ -102,7 +102,8 @@ def test_training_pictures_come_back_whether_kept_or_not(small: None, tmp_path: 
     kept = torch.cat(list(training_renders([(0, 6), (6, 4)], 8, tmp_path)))
     assert np.array_equal(again.permute(0, 2, 3, 1).numpy(), wanted)
     assert torch.equal(again, kept)
-    assert nearest(again.flip(3), training_renders([(0, 6), (6, 4)], 8, tmp_path)).tolist() == [0.0] * 10
+    found = two_nearest(again.flip(3), training_renders([(0, 6), (6, 4)], 8, tmp_path))
+    assert found[:, 0].tolist() == [0.0] * 10
 
 
 def test_what_a_store_lacks_is_rendered_into_it(small: None, tmp_path: Path):

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.measures.claims import CLAIMS, ClaimProgress, Outcome
 from sculptor_app.session import engine as access
+from sculptor_app.training.memorising import claim as memorising
 from sculptor_app.ui.dialogs.claims import ClaimsDialog
 from tests.helpers.window import RUN_MS, Driver
 
@@ -61,6 +62,30 @@ def test_findings_about_samples_and_forks_are_tested_too(ready: Driver, dialog: 
         ready.qtbot.waitUntil(lambda: not dialog.is_busy, timeout=RUN_MS)
         assert card.here.text() == told
         assert card.verdict.text() == "Cannot be told"
+
+
+def test_a_finding_about_training_is_tested_on_networks_that_learn_here(
+    ready: Driver, dialog: ClaimsDialog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MARKS", (2, 4)), ("OTHERS", 8), ("BASELINE", 4)):
+        monkeypatch.setattr(memorising, name, value)
+    card = dialog.cards["memorising"]
+    dialog.cards_area.ensureWidgetVisible(card.button)
+    press(card.button)
+    assert dialog.is_busy
+    ready.qtbot.waitUntil(lambda: not dialog.is_busy, timeout=RUN_MS)
+    assert card.here.text() == (
+        "Of 4 small networks that learned 8 and 16 renders here, 4 did not both generate and memorise within 4 steps. "
+        "(measured with 4 networks)"
+    )
+    assert card.verdict.text() == "Cannot be told"
+    monkeypatch.setattr(memorising, "MARKS", (100_000,))
+    press(card.button)
+    ready.qtbot.waitUntil(lambda: card.here.text().startswith("Testing: 0 of "), timeout=RUN_MS)
+    assert " left" in card.here.text()
+    press(card.button)
+    ready.qtbot.waitUntil(lambda: not dialog.is_busy, timeout=RUN_MS)
+    assert card.here.text() == "Stopped."
 
 
 def test_how_much_time_is_left_is_told(ready: Driver, dialog: ClaimsDialog, monkeypatch: pytest.MonkeyPatch) -> None:

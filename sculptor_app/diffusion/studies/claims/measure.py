@@ -23,7 +23,8 @@ from sculptor_app.measures.claims import LEAST_STEPS, ClaimProgress, ClaimReques
 Events = Generator[ClaimProgress, None, Outcome]
 Measure = Callable[[Engine, ClaimRequest, threading.Event, ReadLabels], Events]
 SampleMeasure = Callable[[Engine, ClaimRequest, threading.Event], Events]
-"""Test of a claim about many samples, as `training.evaluation.claims` has them: with a judge of its own."""
+"""Test of a claim about many samples or about training, as `training.evaluation.claims` and `training.memorising` have
+them: with a judge of their own, or with networks that learn for it."""
 
 MEASURES: Mapping[str, Measure] = MappingProxyType({
     "coarse-to-fine": coarse_to_fine, "two-dimensional": two_dimensional, "u-turn": u_turn, "speciation": speciation,
@@ -43,7 +44,7 @@ def measure_claim(
 
     Args:
         key: of `CLAIMS`.
-        of_samples: the tests of claims about samples, by their keys.
+        of_samples: the tests of claims about samples and about training, by their keys.
 
     Raises:
         Cancelled, SculptorError: As `sample`.
