@@ -96,8 +96,8 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType({
                       "begins to make pictures does not depend on how many they are."),
             "Bonnaire, Urfin, Biroli and Mézard 2025, arXiv:2505.17638",
             translate("claims", "the time of copies grows linearly with the number n of pictures, that of pictures "
-                      "not at all; tested: small networks learn renders here, and their times grow as n to the power "
-                      "0.5 to 1.5, and as a lower one"),
+                      "not at all; tested on small networks that learn renders here: the first grows as n to a power "
+                      "from 0.5 to 1.5, the second to one from -0.5 to 0.5"),
             trains=True,
             chooses=("sampler", "steps"),
         ),

@@ -28,7 +28,7 @@ from sculptor_app.training.evaluation.copies import COPY, two_nearest
 from sculptor_app.training.evaluation.pictures import TRAINING_FILE, cycle_labels, in_parallel, workers_on
 from sculptor_app.training.memorising.network import BATCH, SIZE, SmallNetwork
 
-FEW, MANY = 8, 16
+FEW, MANY = 8, 32
 """Pictures that the two networks of a pair learn."""
 SHARE = 0.25
 """Of the samples that are copies when a network is said to begin to memorise."""
@@ -43,8 +43,8 @@ USUAL_STEPS = 110
 """Steps for each picture after which a network is expected to begin to memorise, for the time beforehand."""
 TIMED_STEPS = 5
 SLOPES = (0.5, 1.5)
-"""A time that grows as a power of the number of pictures between these is nearer to linear growth than to none and to a
-square; one that grows as a lower power is nearer to none."""
+"""A time that grows as n to a power between these is nearer to linear growth than to none and to a square; one whose power
+is nearer to 0 than the first is nearer to none."""
 LEARNED_SEEDS = 2**42
 """First seed of these renders: training, judges, evaluations and components have others."""
 

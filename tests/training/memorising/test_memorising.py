@@ -86,7 +86,7 @@ def test_times_as_they_were_published_hold(monkeypatch: pytest.MonkeyPatch) -> N
     assert found.figures["generates_power"] == pytest.approx(0, abs=0.01)
     assert MARKS[3] < found.figures["memorises_few"] <= COPIES
     assert MARKS[0] < found.figures["generates_few"] <= PICTURES
-    assert found.here.startswith("8 small networks learned here, 8 or 16 renders of 16 px each.")
+    assert found.here.startswith("8 small networks learned here, 8 or 32 renders of 16 px each.")
     assert "n to the power 1.00 ± 0.00" in found.here
 
 
@@ -121,7 +121,7 @@ def test_networks_that_never_memorise_are_told(monkeypatch: pytest.MonkeyPatch) 
     found = planted(monkeypatch, lambda count, pair: math.inf if count == MANY else COPIES, constant)
     assert (found.holds, found.figures) == (None, {"missing": 4.0})
     assert found.here == (
-        "Of 8 small networks that learned 8 and 16 renders here, 4 did not both generate and memorise within "
+        "Of 8 small networks that learned 8 and 32 renders here, 4 did not both generate and memorise within "
         f"{MARKS[-1]} steps."
     )
 

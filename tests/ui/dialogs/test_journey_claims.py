@@ -75,7 +75,7 @@ def test_a_finding_about_training_is_tested_on_networks_that_learn_here(
     assert dialog.is_busy
     ready.qtbot.waitUntil(lambda: not dialog.is_busy, timeout=RUN_MS)
     assert card.here.text() == (
-        "Of 4 small networks that learned 8 and 16 renders here, 4 did not both generate and memorise within 4 steps. "
+        "Of 4 small networks that learned 8 and 32 renders here, 4 did not both generate and memorise within 4 steps. "
         "(measured with 4 networks)"
     )
     assert card.verdict.text() == "Cannot be told"
