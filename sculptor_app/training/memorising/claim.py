@@ -43,8 +43,8 @@ USUAL_STEPS = 110
 """Steps for each picture after which a network is expected to begin to memorise, for the time beforehand."""
 TIMED_STEPS = 5
 SLOPES = (0.5, 1.5)
-"""A time that grows as n to a power between these is nearer to linear growth than to none and to a square; one whose power
-is nearer to 0 than the first is nearer to none."""
+"""A time that grows as n to a power between these is nearer to linear growth than to none and to a square; one whose
+power is nearer to 0 than the first is nearer to none."""
 LEARNED_SEEDS = 2**42
 """First seed of these renders: training, judges, evaluations and components have others."""
 
@@ -201,16 +201,12 @@ def _learn(
     pupils: Sequence[_Pupil], others: torch.Tensor, stop: threading.Event
 ) -> Generator[ClaimProgress, None, list[Course]]:
     """Have all networks learn from mark to mark, each until it memorises; how many steps they took together."""
-    given_up = threading.Event()  # set where nobody takes the next part
-
-    def is_stopped() -> bool:
-        return stop.is_set() or given_up.is_set()
-
-    yield ClaimProgress(0, sum(_expected(pupil, 0) for pupil in pupils), _foretold(pupils, is_stopped))
+    yield ClaimProgress(0, sum(_expected(pupil, 0) for pupil in pupils), _foretold(pupils, stop.is_set))
     begun = time.monotonic()
     for mark in MARKS:
         learning = [pupil for pupil in pupils if not math.isfinite(pupil.course.memorises_from())]
-        work = _work_to(mark, others, is_stopped)
+        given_up = threading.Event()  # set where nobody takes the next part, and at the end of all parts
+        work = _work_to(mark, others, lambda ended=given_up: stop.is_set() or ended.is_set())  # type: ignore[misc]
         for _ in in_parallel(work, learning, workers_on("cpu"), given_up):
             done = sum(pupil.network.steps for pupil in pupils)
             planned = sum(_expected(pupil, mark) for pupil in pupils)

@@ -114,10 +114,13 @@ class SmallNetwork:
 class _FewPictures:
     """Pictures without labels as a training set."""
 
-    shard_names: tuple[str, ...] = ()
-
     def __init__(self, pictures: NDArray[np.uint8]) -> None:
         self._pictures = pictures
+
+    @property
+    def shard_names(self) -> list[str]:
+        """They come from no shards."""
+        return []
 
     def __len__(self) -> int:
         return len(self._pictures)

@@ -137,9 +137,10 @@ def test_how_often_the_open_model_saw_its_pictures_is_said_beside(
 
 
 def test_growth_is_a_power_with_its_error() -> None:
-    growth = Growth.of([100, 200], [200, 800])  # to the powers 1 and 2
+    of_few = [100.0, 200.0]
+    growth = Growth.of(of_few, [of_few[0] * MANY / FEW, of_few[1] * (MANY / FEW) ** 2])  # to the powers 1 and 2
     assert (growth.power, growth.error) == (pytest.approx(1.5), pytest.approx(0.5))
-    assert (growth.few, growth.many) == (pytest.approx(math.sqrt(20_000)), pytest.approx(400))
+    assert (growth.few, growth.many) == (pytest.approx(math.sqrt(20_000)), pytest.approx(math.sqrt(20_000 * 64)))
 
 
 def test_a_real_network_learns_two_pictures_by_heart_and_always_in_the_same_way() -> None:
@@ -180,9 +181,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(claim, name, value)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_real_networks_are_told_from_end_to_end(
-    quick: None, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+    workers: int, quick: None, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(claim, "workers_on", lambda device: workers)
     assert main(["claims", "memorising", "--model", str(tiny_model), "--seeds", "2", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)["claims"]
     assert (told["name"], told["holds"], told["figures"]) == ("memorising", None, {"missing": 2.0})
