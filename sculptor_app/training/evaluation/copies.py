@@ -52,7 +52,8 @@ def are_copies(distances: torch.Tensor) -> torch.Tensor:
 
 def _is_new(picture: torch.Tensor, met: set[bytes]) -> bool:
     """Whether neither a picture nor its mirror image was met before; it is noted."""
-    digest = min(hashlib.sha256(each.contiguous().numpy()).digest() for each in (picture.cpu(), picture.cpu().flip(2)))
+    plain = picture.cpu()
+    digest = min(hashlib.sha256(each.numpy().tobytes()).digest() for each in (plain, plain.flip(2)))
     is_new = digest not in met
     met.add(digest)
     return is_new

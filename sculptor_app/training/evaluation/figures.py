@@ -126,7 +126,8 @@ def as_table(evaluation: Evaluation) -> str:
     if s.nearest is not None and r.nearest is not None:
         rows.append(("nearest training picture", f"{s.nearest:.4f}", f"{r.nearest:.4f}"))
     if s.copies is not None and r.copies is not None:
-        rows.append(("copies of training pictures", *(_percent(count / of) for count, of in (s.copies, r.copies))))
+        (copied, count), (others, of) = s.copies, r.copies
+        rows.append(("copies of training pictures", _percent(copied / count), _percent(others / of)))
     count = settings["samples"]
     counted, steps = plural(count, "1 sample", f"{count:,} samples"), steps_text(settings["steps"])
     head = f"{counted} of {settings['model']}, {steps} of {SAMPLERS[settings['sampler']].label}, guidance "
