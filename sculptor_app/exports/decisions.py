@@ -52,6 +52,9 @@ def write_decisions(path: Path, found: DecisionSet, disclosure: Disclosure = Dis
 def read_decisions(path: Path, request: RunRequest, forks: int, u_turn: bool = False) -> list[Decision]:
     """What was measured before with the same settings, whatever the seeds; nothing where there is no file.
 
+    Results of other devices and other sizes of batches go together: they differ in rounding alone. Each that was
+    made in batches says in which, under "batch".
+
     Raises:
         OptionError: The file holds something else, or results of other settings.
     """
@@ -101,7 +104,8 @@ def _as_dict(decision: Decision) -> dict[str, Any]:
     told: dict[str, Any] = {"seed": decision.seed, "step": decision.step, "bands": bands, PIXELS: likeness.get(PIXELS)}
     for kind, labels in decision.labels.items():
         told[kind] = {"shared": likeness[kind], "read": list(labels)}
-    return told | {"errors": {name: _number(value) for name, value in decision.errors.items()}}
+    told["errors"] = {name: _number(value) for name, value in decision.errors.items()}
+    return told | ({"batch": decision.batch} if decision.batch != 1 else {})
 
 
 def _from_dict(told: dict[str, Any]) -> Decision:
@@ -111,12 +115,16 @@ def _from_dict(told: dict[str, Any]) -> Decision:
     errors = told.get("errors") or {}
     if not isinstance(told["seed"], int) or not isinstance(told["step"], int):
         raise ValueError("seed and step are whole numbers")
+    batch = told.get("batch", 1)
+    if type(batch) is not int or batch < 1:
+        raise ValueError(f"{batch!r} is no number of pictures")
     return Decision(
         told["seed"],
         told["step"],
         {name: _float(value) for name, value in likeness.items()},
         {name: _float(errors.get(name)) for name in likeness},
         {kind: [str(each) for each in value["read"]] for kind, value in kinds.items()},
+        batch,
     )
 
 

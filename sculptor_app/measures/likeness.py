@@ -125,6 +125,7 @@ class Decision:
             defined.
         errors: their standard errors over the forks.
         labels: what a classifier reads off each picture, by kind of label.
+        batch: how many of the pictures were made at once, at most; alone each has other last bits.
     """
 
     seed: int
@@ -132,6 +133,7 @@ class Decision:
     likeness: Mapping[str, float]
     errors: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    batch: int = 1
 
 
 def decision_of(

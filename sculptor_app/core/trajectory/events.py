@@ -59,3 +59,4 @@ class ForkEnded:
     step: int  # the last one that it shares with the run
     number: int  # 0, 1, … of the forks at this step
     picture: Frame  # (C, H, W) float32: the last state; pixels are in [-1, 1]
+    batch: int = 1  # how many were made at once; alone it has other last bits

@@ -112,7 +112,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
             form, material: Label, or None for the null label, or one such for each picture.
             num_inference_steps: Reverse steps, 1 to the scheduler's num_train_timesteps.
             guidance_scale: 1 is the plain model; above 1 the label counts for more; 0 ignores it.
-            generator: Source of all noise, on the CPU the same for every device; with `noise` also one for each.
+            generator: Source of all noise, on the CPU the same for every device; or one for each picture.
             size: Edge in pixels; None is the size that the model was trained on.
             output_type: "np", "pil" or "pt".
             eta: Share of fresh noise, 0 to 1, for schedulers that know it (DDIM).
@@ -245,9 +245,9 @@ def _check_start(
 
 
 def _drawn(shape: tuple[int, ...], generator: Generators) -> torch.Tensor:
-    """Noise of unit variance, on the generator's device; on the CPU without one."""
+    """Noise of unit variance, on the generator's device; on the CPU without one. Each picture's comes from its own."""
     if isinstance(generator, list):
-        raise ValueError("there is a generator for each picture but no noise; give the noise, too")
+        return torch.cat([_drawn((1, *shape[1:]), each) for each in generator])
     device = generator.device if generator is not None else torch.device("cpu")
     return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
 

@@ -47,7 +47,7 @@ class RandomStreams:
     def __init__(self, seed: int, generator: torch.Generator, device: str) -> None:
         self._generator, cpu, computing = generator, torch.device("cpu"), torch.device(device)
         self._devices = (cpu,) if computing.type == "cpu" else (cpu, computing)
-        self._inner = tuple(_seeded(device, seed) for device in self._devices)
+        self._inner = self._as_set = tuple(_seeded(device, seed) for device in self._devices)
         self._outer: tuple[torch.Tensor, ...] | None = None
 
     def enter(self) -> None:
@@ -69,12 +69,20 @@ class RandomStreams:
     def set_states(self, states: Sequence[torch.Tensor]) -> None:
         """Restore what `states` gave, inside the run; on a device of another kind the device's state is left out."""
         self._generator.set_state(states[0])
-        self._restore(states[1:])
+        self._as_set = tuple(states[1:])
+        self._restore(self._as_set)
 
     def reseed(self, seed: int) -> None:
         """Seed all generators again, inside the run."""
         self._generator.manual_seed(seed)
-        self._restore(tuple(_seeded(device, seed) for device in self._devices))
+        self._as_set = tuple(_seeded(device, seed) for device in self._devices)
+        self._restore(self._as_set)
+
+    def is_global_one_used(self) -> bool:
+        """Whether something was drawn from a global generator since these were seeded or restored; inside the run."""
+        return not all(
+            torch.equal(_state(each), state) for each, state in zip(self._devices, self._as_set, strict=False)
+        )
 
     def _restore(self, states: Sequence[torch.Tensor]) -> None:
         for device, state in zip(self._devices, states, strict=False):

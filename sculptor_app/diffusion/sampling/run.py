@@ -18,6 +18,7 @@ from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.observe.guidance import GuidanceSplitter
 from sculptor_app.diffusion.observe.observer import BatchObserver, ObserverOptions, observed
+from sculptor_app.diffusion.pipelines.batch import batch_call
 from sculptor_app.diffusion.pipelines.call import PipelineCall, call_of
 from sculptor_app.diffusion.pipelines.compatibility import check_sampler
 from sculptor_app.diffusion.pipelines.errors import run_errors
@@ -37,8 +38,11 @@ class PipelineRun:
     Args:
         start: What to start from; None is the noise of the seed.
         watch_guidance: Whether to record the unconditional and the conditional guess.
+        seeds: Of a batch of pictures, the seed of each picture's own generator; empty makes one picture, with that of
+            the request.
 
     Attributes:
+        generators: of the noise, one for each picture.
         pipeline: with the scheduler of this run.
         request: the request, its LoRAs with the hashes of their files.
         start: what it starts from; None is the noise of the seed.
@@ -47,6 +51,7 @@ class PipelineRun:
         RequestError: The model does not take what is asked for, or makes no pictures.
         SculptorError: The model cannot be loaded, or its sampler not be used.
         Cancelled: It was stopped before it was loaded.
+        NoBatch: Several pictures were asked for, and the model makes one at a time.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class PipelineRun:
         start: Start | None = None,
         watch_guidance: bool = False,
         stop: threading.Event | None = None,
+        seeds: Sequence[int] = (),
     ) -> None:
         self.start = start
         self.pipeline: Pipeline = engine.load(request.model, request.device, stop)
@@ -66,6 +72,10 @@ class PipelineRun:
             raise RequestError(str(obstacle))
         layout = latent_layout_of(self.pipeline)
         self._call = call_of(self.pipeline, request, start)
+        self.generators = (self._call.generator,)
+        if seeds:
+            self.generators = tuple(torch.Generator("cpu").manual_seed(seed) for seed in seeds)
+            self._call = batch_call(self.pipeline, self._call, self.generators)
         self._stages = list(schedulers_of(self.pipeline))
         check_sampler(self.pipeline, request.sampler, engine.settings)
         if len(self._stages) == 1:

@@ -27,6 +27,8 @@ _SETTINGS = "_internal_dict"
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, Fraction, torch.dtype, torch.device)
 _PLACES = ("_step_index", "is_scale_input_called")
 """Attributes that say where in its plan a scheduler is, and nothing of the steps before."""
+_LEAST_AXES = 3
+"""Of a tensor that holds a batch of pictures, packed or not."""
 _RECENT_TENSORS = 32
 """How many of the tensors that were stored last are recognized. Solvers hand on a handful from step to step."""
 
@@ -59,15 +61,19 @@ class SolverState:
             if name not in self._marks or _mark(value) != self._marks[name]
         }
 
-    def restore(self, values: SolverValues, store: TensorStore, device: torch.device) -> None:
-        """Restore what `save` returned for a scheduler of the same class, in a run that was planned in the same way."""
+    def restore(self, values: SolverValues, store: TensorStore, device: torch.device, pictures: int = 1) -> None:
+        """Restore what `save` returned for a scheduler of the same class, in a run that was planned in the same way.
+
+        Args:
+            pictures: of the batch that goes on from here; what was remembered of one is repeated for each.
+        """
         for name in _attributes(self._scheduler):
             if name not in self._first:
                 delattr(self._scheduler, name)
             elif name not in values:
                 setattr(self._scheduler, name, _copied(self._first[name]))
         for name, value in values.items():
-            setattr(self._scheduler, name, _read(value, store, device))
+            setattr(self._scheduler, name, _repeated(_read(value, store, device), pictures))
 
     def restart(self) -> None:
         """Stay at this place in the plan, with nothing known of the steps before."""
@@ -117,6 +123,17 @@ def _read(value: Any, store: TensorStore, device: torch.device) -> Any:
     if isinstance(value, dict):
         return {key: _read(each, store, device) for key, each in value.items()}
     return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _repeated(value: Any, pictures: int) -> Any:
+    """A value in which tensors of one picture, (1, C, H, W) or (1, L, D), are of so many; tables are none of one."""
+    if isinstance(value, torch.Tensor) and pictures > 1 and value.ndim >= _LEAST_AXES and len(value) == 1:
+        return value.repeat(pictures, *[1] * (value.ndim - 1))
+    if isinstance(value, list | tuple):
+        return type(value)(_repeated(each, pictures) for each in value)
+    if isinstance(value, dict):
+        return {key: _repeated(each, pictures) for key, each in value.items()}
+    return value
 
 
 @dataclass(frozen=True, slots=True)

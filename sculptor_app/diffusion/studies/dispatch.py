@@ -3,7 +3,8 @@
 A unit is one step of one run with all its forks. The run itself must be there in the process that forks it, and costs
 N evaluations of the network, while each of its forks costs N - k: so a worker stays with the run that it has, then
 takes one that nobody has, and joins another's run only where that ends sooner for it. Which worker measures a unit
-changes no number: each unit has seeds of its own, and torch one thread.
+changes no number: each unit has seeds of its own, and torch one thread. How many forks are made at once changes the
+last bits of their pictures, and so does a device; each result says which it was.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class DecisionRequest:
     u_turn: bool = False
     closer: bool = False  # whether more steps are looked at where something is decided between two of them
     threads: int = 1  # of torch, for each worker
+    batch: int | None = None  # how many forks are made at once at most; None is what suits the device
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Unit:
     forks: int
     u_turn: bool = False
     threads: int = 1
+    batch: int | None = None
 
     @property
     def seed(self) -> int:
@@ -123,7 +126,8 @@ class Plan:
             if not self._left[seed]:
                 del self._left[seed]
             asked = self._asked
-            unit = Unit(replace(asked.request, seed=seed), step, asked.forks, asked.u_turn, asked.threads)
+            request = replace(asked.request, seed=seed)
+            unit = Unit(request, step, asked.forks, asked.u_turn, asked.threads, asked.batch)
             self._given[worker], self._has[worker] = unit, seed
             yield worker, unit
 

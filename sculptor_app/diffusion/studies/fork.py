@@ -104,14 +104,12 @@ def fork(
     snapshots = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
     snapshots.share(old, k)
     seed = None if new.seed == old.request.seed else new.seed
-    is_another = k > 0 and old.after(k).taken_by != (new.sampler, new.steps)
-    # What a sampler remembers is of the run's own states: UniPC's corrector would lead back to them.
-    can_forget = parting in (Parting.PAINTED, Parting.NOISED_BACK) and begins_anywhere(trajectory.info.sampler_settings)
-    is_fresh = state is not None and (parting is Parting.U_TURN or can_forget)
-    replay = ForkReplay(snapshots, run, trajectory, k, seed, state, is_fresh or is_another)
+    is_another = is_planned_otherwise(old, k, new)
+    is_fresh = is_another or (state is not None and is_forgetful(trajectory, parting))
+    replay = ForkReplay(snapshots, run, trajectory, k, seed, state, is_fresh)
 
     def join(planned: Levels) -> Levels:
-        replay.calls = _call_at(trajectory, k, planned, run, engine)
+        replay.calls = call_at(trajectory, k, planned, run, engine)
         return (*trajectory.levels[: k + 1], *planned[replay.calls + 1 :])
 
     def begin(made: Trajectory) -> None:
@@ -176,6 +174,20 @@ def make_again(
             raise Cancelled
 
 
+def is_planned_otherwise(old: RunSnapshots, k: int, new: RunRequest) -> bool:
+    """Whether a fork's sampler, or its number of steps, is another than that which came to state k of its run."""
+    return k > 0 and old.after(k).taken_by != (new.sampler, new.steps)
+
+
+def is_forgetful(trajectory: Trajectory, parting: Parting) -> bool:
+    """Whether the sampler of a fork that goes on from a changed state begins afresh there.
+
+    What it remembers is of the run's own states: UniPC's corrector would lead back to them.
+    """
+    can_forget = parting in (Parting.PAINTED, Parting.NOISED_BACK) and begins_anywhere(trajectory.info.sampler_settings)
+    return parting is Parting.U_TURN or can_forget
+
+
 def check_shared(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> None:
     """Refuse a request that differs in what both runs share, and a step that there is not (`RequestError`)."""
     if not 0 <= k <= trajectory.last:
@@ -198,7 +210,7 @@ def check_shared(trajectory: Trajectory, k: int, old: RunRequest, new: RunReques
             )
 
 
-def _call_at(old: Trajectory, k: int, planned: Levels, run: PipelineRun, engine: Engine) -> int:
+def call_at(old: Trajectory, k: int, planned: Levels, run: PipelineRun, engine: Engine) -> int:
     """Which state of a new run's plan state k of the old one takes the place of; `RequestError` if there is none."""
     place = place_of(old.levels[k], planned, k)
     if place is not None:

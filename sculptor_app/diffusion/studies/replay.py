@@ -70,13 +70,7 @@ class ForkReplay(SnapshotRecorder):
             is_last = call.number == self.calls
             k = self._steps if is_last else min(call.number, self._steps)
             snapshot = self.snapshots.after(k)
-            returned = self._old.returned(k)  # the pipeline changes it once more
-            frame = self._old.state(k) if returned is None else returned
-            if self._changed is not None and is_last:
-                frame = self._changed
-            state = snapshot.tensor(frame, state_in(result).device)
-            if self._changed is not None and is_last and snapshot.state is not None:
-                state = self._packed(state, self._changed)
+            state = self._state(k, self._changed if is_last else None, state_in(result).device)
             handed_on: tuple[torch.Tensor | None, ...] = tuple(
                 snapshot.store.read(each, state.device) for each in snapshot.handed_on
             )
@@ -86,6 +80,14 @@ class ForkReplay(SnapshotRecorder):
             if is_last:
                 self._go_live(state)
         return result
+
+    def _state(self, k: int, changed: Frame | None, device: torch.device) -> torch.Tensor:
+        """State k as the pipeline went on with it, of a batch of 1; with other numbers where it is changed."""
+        snapshot = self.snapshots.after(k)
+        returned = self._old.returned(k)  # the pipeline changes it once more
+        own = self._old.state(k) if returned is None else returned
+        state = snapshot.tensor(own if changed is None else changed, device)
+        return state if changed is None or snapshot.state is None else self._packed(state, changed)
 
     def _packed(self, state: torch.Tensor, changed: Frame) -> torch.Tensor:
         """The changed state in the form of the run's own; `NotForkable` where a frame does not hold all of that."""

@@ -47,7 +47,9 @@ class UnitMeasurer:
         from sculptor_app.diffusion.studies import decisions
 
         engine, whole = self._ready_for(unit, stop)
-        events = decisions.measure_step(engine, whole, unit.step, unit.forks, stop, read_labels, unit.u_turn)
+        events = decisions.measure_step(
+            engine, whole, unit.step, unit.forks, stop, read_labels, unit.u_turn, unit.batch
+        )
         return next(each for each in events if isinstance(each, Decision))
 
     def forget_run(self) -> None:
