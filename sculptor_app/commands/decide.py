@@ -77,12 +77,19 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
                        help="look closer, step by step, where something is decided between two of them")  # fmt: skip
     forks.add_argument("--u-turn", action="store_true",
                        help="U-turns instead of forks: how much stays of the run's picture")  # fmt: skip
-    where = parser.add_argument_group("where it is computed; the numbers are the same, however many share in it")
+    where = parser.add_argument_group(
+        "where it is computed; the numbers are the same, however many workers share in it"
+    )
     where.add_argument("--workers", type=whole_number("number of workers", 1, MOST_WORKERS), metavar="N",
                        help="processes of this machine, of one thread each (as many as it has cores, where memory "
-                       "and work suffice; on a GPU one)")  # fmt: skip
+                       "and work suffice), or of one GPU each where there are several (1)")  # fmt: skip
     where.add_argument("--cluster", metavar="ADDRESS", help="or the workers of a Dask cluster, by its scheduler's "
                        "address, tcp://HOST:PORT; program and model must be where they are")  # fmt: skip
+    where.add_argument("--batch", type=whole_number("size of a batch", 1, MOST_FORKS), metavar="N",
+                       help="forks that go through the network at once, where the model can do so: a GPU takes hardly "
+                       "longer for eight than for one. The pictures are the same but for rounding, and the file says "
+                       "which size was used; forks to the last bit, with all their steps, come from the command fork "
+                       "(on a GPU as many as its memory allows, on the CPU 1)")  # fmt: skip
     parser.add_argument("--json", type=file_path, metavar="FILE",
                         help="all results, to be gone on with, and for a program to read")  # fmt: skip
     parser.set_defaults(run=run, parser=parser)
@@ -142,15 +149,15 @@ def run(arguments: argparse.Namespace) -> int:
         results = [] if path is None else read_decisions(path, request, forks, u_turn)
         seeds = range(request.seed, request.seed + arguments.seeds)
         try:
-            _measure(DecisionRequest(request, seeds, at, forks, u_turn, arguments.closer), arguments, results,
-                     interruption)  # fmt: skip
+            asked = DecisionRequest(request, seeds, at, forks, u_turn, arguments.closer, batch=arguments.batch)
+            _measure(asked, arguments, results, interruption)
         except Cancelled:
             if path is None or not results:
                 raise
             kept = f"Interrupted; what was measured is in {path}, and the same command goes on from there."
             raise Cancelled(kept) from None
-        asked = [each for each in results if each.seed in seeds and (arguments.closer or each.step in at)]
-        ordered = sorted(asked, key=lambda each: each.seed)
+        found = [each for each in results if each.seed in seeds and (arguments.closer or each.step in at)]
+        ordered = sorted(found, key=lambda each: each.seed)
         say("\n".join(_table(curves_of(ordered), u_turn, request.asked_labels)), stdout())
         if path is not None and results:
             say_written(path, arguments)
@@ -183,7 +190,7 @@ def _measure(
     with ProgressBar("Deciding", len(wanted), "step") as bar:
         if plan.is_over:
             return
-        with _workers(count, arguments, bar, interruption) as workers:
+        with _workers(count, asked, arguments, bar, interruption) as workers:
             for found in measure_all(plan, workers, interruption.event):
                 results.append(found)
                 if arguments.json is not None:
@@ -196,16 +203,18 @@ def _measure(
 
 def _shared_out(asked: DecisionRequest, plan: Plan, arguments: argparse.Namespace) -> tuple[DecisionRequest, int]:
     """What is asked, with the threads of each worker, and how many of them there are: 0 stands for a cluster's."""
-    from sculptor_app.diffusion.pipelines.devices import find_device
+    from sculptor_app.diffusion.pipelines.devices import devices_for
     from sculptor_app.diffusion.studies.processes import usual_workers
 
     if arguments.cluster is not None:
         return asked, 0
-    device = find_device(asked.request.device)
-    if device.id != "cpu":
-        if (arguments.workers or 1) > 1:
-            raise OptionError(f"One process uses all of {device.name}.", "Leave out --workers, or add --device cpu.")
-        return asked, 1
+    devices = devices_for(asked.request.device)
+    if devices[0].id != "cpu":
+        count = arguments.workers or 1
+        if count > len(devices):
+            fewer = f"Choose {len(devices)} or fewer" if len(devices) > 1 else "Leave out --workers"
+            raise OptionError(f"One process uses all of {devices[0].name}.", f"{fewer}, or add --device cpu.")
+        return asked, count
     if arguments.workers is not None:
         return asked, arguments.workers
     count, threads = usual_workers(asked.request.model, plan.units, plan.evaluations)
@@ -213,9 +222,10 @@ def _shared_out(asked: DecisionRequest, plan: Plan, arguments: argparse.Namespac
 
 
 def _workers(
-    count: int, arguments: argparse.Namespace, bar: ProgressBar, interruption: Interruption
+    count: int, asked: DecisionRequest, arguments: argparse.Namespace, bar: ProgressBar, interruption: Interruption
 ) -> ClusterWorkers | ProcessWorkers | ThisProcess:
     """The workers, to be left as a context."""
+    from sculptor_app.diffusion.pipelines.devices import devices_for
     from sculptor_app.diffusion.studies.cluster import ClusterWorkers
     from sculptor_app.diffusion.studies.processes import ProcessWorkers
     from sculptor_app.diffusion.studies.worker import ThisProcess
@@ -224,7 +234,8 @@ def _workers(
         return ClusterWorkers(arguments.cluster, _read_labels, lambda sentence: bar.note([sentence]))
     if count == 1:
         return ThisProcess(_read_labels, interruption.event, bar.say)
-    return ProcessWorkers(count, _read_labels)
+    devices = [device.id for device in devices_for(asked.request.device)]
+    return ProcessWorkers(count, _read_labels, devices)
 
 
 def _read_labels(pictures: Sequence[Frame], run: Trajectory) -> dict[str, list[str]]:

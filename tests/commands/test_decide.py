@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from sculptor_app.cli import main
 from sculptor_app.commands.decide import _table
 from sculptor_app.diffusion.pipelines import devices
-from sculptor_app.diffusion.studies import decisions
+from sculptor_app.diffusion.studies import decisions, processes
 from sculptor_app.measures.likeness import Curve, Decision
 
 
@@ -171,6 +172,12 @@ def test_several_workers_on_a_gpu_or_beside_a_cluster_are_refused(
     monkeypatch.setattr(devices, "devices", lambda: (devices.Device("cuda:0", "A GPU"), devices.Device("cpu", "CPU")))
     assert decided(tiny_model, "--device", "auto", "--workers", 2) == 2
     assert capsys.readouterr().err == "One process uses all of A GPU. Leave out --workers, or add --device cpu.\n"
+    several = (*(devices.Device(f"cuda:{place}", "A GPU") for place in range(2)), devices.Device("cpu", "CPU"))
+    monkeypatch.setattr(devices, "devices", lambda: several)
+    assert decided(tiny_model, "--device", "cuda", "--workers", 3) == 2
+    assert capsys.readouterr().err == "One process uses all of A GPU. Choose 2 or fewer, or add --device cpu.\n"
+    assert decided(tiny_model, "--device", "cuda:1", "--workers", 2) == 2
+    assert capsys.readouterr().err == "One process uses all of A GPU. Leave out --workers, or add --device cpu.\n"
     assert decided(tiny_model, "--workers", 2, "--cluster", "tcp://head:8786") == 2
     assert "A cluster has workers of its own. Leave out --workers, or --cluster." in capsys.readouterr().err
 
@@ -240,3 +247,61 @@ def test_of_labels_that_were_asked_for_nothing_is_left_to_be_decided() -> None:
     assert "form: alike" not in asked
     assert "form: alike to 0.95 by step 0" in free
     assert "coarse: alike to 0.95 by step 4, not yet at 0" in asked
+
+
+def test_results_of_batches_say_so_and_go_into_one_file_with_those_of_single_forks(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone, batch = tmp_path / "alone.json", tmp_path / "batch.json"
+    given = ("--at", "0,2,4", "--json")
+    assert decided(tiny_model, *given, alone) == 0
+    assert decided(tiny_model, "--batch", 2, *given, batch) == 0
+    singles, together = (json.loads(path.read_text())["results"] for path in (alone, batch))
+    assert all("batch" not in one for one in singles)
+    assert [one.pop("batch") for one in together] == [2, 2, 2]
+    for one, other in zip(singles, together, strict=True):
+        assert one["pixels"] == pytest.approx(other["pixels"], abs=1e-4)
+    before = batch.read_text()
+    assert decided(tiny_model, "--batch", 3, *given, batch) == 0  # nothing is left to be measured
+    assert batch.read_text() == before
+    assert decided(tiny_model, "--batch", 3, "--at", "3", "--json", batch) == 0
+    assert decided(tiny_model, "--at", "5", "--json", batch) == 0
+    said = {one["step"]: one.get("batch") for one in json.loads(batch.read_text())["results"]}
+    assert said == {0: 2, 2: 2, 3: 3, 4: 2, 5: None}
+
+
+@pytest.mark.parametrize("size", ["0", "-2", "1.5", "many", "true"])
+def test_a_size_of_batches_that_is_none_is_refused(
+    size: str, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.json"
+    with pytest.raises(SystemExit) as left:
+        decided(tiny_model, f"--batch={size}")
+    assert left.value.code == 2
+    assert "The size of a batch is" in capsys.readouterr().err
+    assert decided(tiny_model, "--batch", 2, "--at", "2", "--json", path) == 0
+    told = f'"{size}"' if size == "many" else size
+    path.write_text(path.read_text().replace('"batch": 2', f'"batch": {told}'))
+    assert decided(tiny_model, "--at", "2,3", "--json", path) == 2
+    assert "holds something else" in capsys.readouterr().err
+
+
+def test_each_of_several_gpus_has_a_process_of_its_own(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted GPUs, and planted results of them."""
+    several = (*(devices.Device(f"cuda:{place}", "A GPU") for place in range(2)), devices.Device("cpu", "CPU"))
+    monkeypatch.setattr(devices, "devices", lambda: several)
+    given: dict[int, set[str]] = {}
+
+    def submit(_, place, unit):
+        given.setdefault(place, set()).add(unit.request.device)
+        done: Future[Decision] = Future()
+        done.set_result(Decision(unit.seed, unit.step, {"pixels": 0.5}))
+        return done
+
+    monkeypatch.setattr(processes.ProcessWorkers, "_submit", submit)
+    path = tmp_path / "curve.json"
+    assert decided(tiny_model, "--device", "cuda", "--workers", 2, "--seeds", 2, "--at", "2,4", "--json", path) == 0
+    assert given == {0: {"cuda:0"}, 1: {"cuda:1"}}
+    assert len(json.loads(path.read_text())["results"]) == 4

@@ -53,6 +53,19 @@ def find_device(wanted: str) -> Device:
     )
 
 
+def devices_for(wanted: str) -> tuple[Device, ...]:
+    """All devices that a name stands for, the one of `find_device` first: for "auto" and "cuda" every CUDA device.
+
+    Raises:
+        DeviceMissing: There is none.
+    """
+    first = find_device(wanted)
+    kind = first.id.partition(":")[0]
+    if kind != "cuda" or wanted == first.id:
+        return (first,)
+    return tuple(device for device in devices() if device.id.partition(":")[0] == kind)
+
+
 def cpu_threads() -> int:
     """Threads for torch on the CPU: one fewer than there are cores, so that a window beside it stays smooth."""
     return max(1, _allowed_cores() - 1)

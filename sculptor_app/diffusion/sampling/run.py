@@ -72,7 +72,7 @@ class PipelineRun:
             raise RequestError(str(obstacle))
         layout = latent_layout_of(self.pipeline)
         self._call = call_of(self.pipeline, request, start)
-        self.generators = (self._call.generator,)
+        self.generators: tuple[torch.Generator, ...] = (self._call.generator,)
         if seeds:
             self.generators = tuple(torch.Generator("cpu").manual_seed(seed) for seed in seeds)
             self._call = batch_call(self.pipeline, self._call, self.generators)

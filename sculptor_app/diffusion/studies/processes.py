@@ -1,4 +1,4 @@
-"""Processes of this machine that measure decisions, each with an engine and one thread of torch.
+"""Processes of this machine that measure decisions, each with an engine and one thread of torch, or a GPU of its own.
 
 Each has a pool of its own of the standard library, so that one that dies takes only its own unit with it. They are
 spawned: a fork would copy torch's threads in the middle of their work.
@@ -13,9 +13,10 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 
 from sculptor_app.diffusion.studies.dispatch import MOST_DEATHS, POLL_S, Unit, Worker, lost_often
@@ -55,10 +56,12 @@ class ProcessWorkers:
 
     Args:
         count: 1 or more.
+        devices: Ids of those that they take in turns; empty leaves to each unit which it is.
     """
 
-    def __init__(self, count: int, read_labels: ReadLabels) -> None:
+    def __init__(self, count: int, read_labels: ReadLabels, devices: Sequence[str] = ()) -> None:
         self.count = count
+        self._devices = devices
         self._read_labels = read_labels
         self._context = multiprocessing.get_context("spawn")
         self._told_to_stop, self._lifeline = self._context.Pipe(duplex=False)
@@ -77,6 +80,9 @@ class ProcessWorkers:
     def give(self, worker: Worker, unit: Unit) -> None:
         """Have a process measure a unit."""
         assert isinstance(worker, int)
+        if self._devices:
+            device = self._devices[worker % len(self._devices)]
+            unit = replace(unit, request=replace(unit.request, device=device))
         try:
             future = self._submit(worker, unit)
         except BrokenProcessPool:  # it died while it had nothing to do
