@@ -37,6 +37,7 @@ class Fan(QWidget):
         self._whole: QImage | None = None
         self._forks: tuple[QImage | None, ...] = ()
         self._are_u_turns = False
+        self._batch = 1
         self._hovered = -1
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -44,9 +45,15 @@ class Fan(QWidget):
         self.setAccessibleName(self.tr("Pictures of the forks"))
         theme().changed.connect(self.update)
 
-    def set_pictures(self, whole: QImage | None, forks: Sequence[QImage | None], are_u_turns: bool = False) -> None:
-        """Show other pictures; None for one that is not there yet."""
-        self._whole, self._forks, self._are_u_turns = whole, tuple(forks), are_u_turns
+    def set_pictures(
+        self, whole: QImage | None, forks: Sequence[QImage | None], are_u_turns: bool = False, batch: int = 1
+    ) -> None:
+        """Show other pictures; None for one that is not there yet.
+
+        Args:
+            batch: how many of the forks were made at once, at most.
+        """
+        self._whole, self._forks, self._are_u_turns, self._batch = whole, tuple(forks), are_u_turns, batch
         self.update()
 
     @property
@@ -72,6 +79,17 @@ class Fan(QWidget):
             return None
         opens: Callable[[], object] | None = functools.partial(self.open_requested.emit, cell - 1) if cell else None
         return Subject(image, f"fork-{cell}" if cell else "run", "fork", open_run=opens)
+
+    @property
+    def tip(self) -> str:
+        """What a click on a fork's picture does."""
+        if self._batch == 1:
+            return self.tr("Open this run in Carve, with all its steps")
+        return self.tr(
+            "Open this run in Carve, with all its steps.\n"
+            "This picture was made together with others, {0} at once. Opened, the run is made again\n"
+            "by itself, and may differ a little from this picture, as sums are rounded otherwise."
+        ).format(self._batch)
 
     # Inside
 
@@ -153,7 +171,7 @@ class Fan(QWidget):
             cell = self._cell_at(QPointF(event.pos()))
             tip = ""
             if cell > 0 and self._image(cell) is not None:
-                tip = self.tr("Open this run in Carve, with all its steps")
+                tip = self.tip
             QToolTip.showText(event.globalPos(), tip, self)
             return True
         return super().event(event)

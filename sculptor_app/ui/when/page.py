@@ -326,8 +326,7 @@ class WhenPage(Page):
         run, study = self._measured, self._growing
         if run is None or study is None:
             return
-        images = study.pictures.setdefault(ended.step, [None] * study.forks)
-        images[ended.number] = image_of(ended.picture, run)
+        study.add(ended, image_of(ended.picture, run))
         self._done += 1
         self._asked = max(self._asked, -(-self._done // study.forks) * study.forks)
         if self._is_refining:
@@ -407,7 +406,8 @@ class WhenPage(Page):
         study, step = self.study, self.shown_step
         count = study.forks if study is not None else int(self.forks.currentData())
         images: list[QImage | None] = [None] * count if study is None or step is None else study.pictures[step]
-        self.fan.set_pictures(self._whole, images, self.asks_for_u_turns)
+        batch = 1 if study is None or step is None else study.batches.get(step, 1)
+        self.fan.set_pictures(self._whole, images, self.asks_for_u_turns, batch)
         about = self._about(step)
         if about != self.about.text():
             self.about.setText(about)

@@ -18,6 +18,7 @@ from sculptor_app.ui.widgets.picture_source import shrunk, to_image
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
     from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.core.trajectory.events import ForkEnded
     from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.measures.likeness import Curve, Decision
 
@@ -35,6 +36,7 @@ class Study:
     u_turn: bool = False  # whether they are U-turns: its picture drowned to that step, and sculpted again
     decisions: list[Decision] = field(default_factory=list)
     pictures: dict[int, list[QImage | None]] = field(default_factory=dict)  # of the forks at each step
+    batches: dict[int, int] = field(default_factory=dict)  # how many of a step's forks were made at once, at most
     ending: str = ""  # how the measuring ended
 
     @property
@@ -55,6 +57,13 @@ class Study:
         from sculptor_app.measures.likeness import steps_left_to_look_at
 
         return steps_left_to_look_at(self.curves)
+
+    def add(self, ended: ForkEnded, image: QImage | None) -> None:
+        """Keep the picture of a fork."""
+        if ended.number == 0:  # the step is measured anew
+            self.batches[ended.step] = 1
+        self.pictures.setdefault(ended.step, [None] * self.forks)[ended.number] = image
+        self.batches[ended.step] = max(self.batches[ended.step], ended.batch)
 
     def drop_unfinished(self) -> None:
         """Forget the pictures of a step whose forks are not all there."""

@@ -1,6 +1,7 @@
 """The page "Decided when?": forks of the run on the page Carve, the curves that they give, and a fork opened."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,11 @@ from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.trajectory.base import Fork
+from sculptor_app.diffusion.pipelines.devices import Device
+from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.studies import decisions
+from sculptor_app.diffusion.studies.fork import fork
+from sculptor_app.diffusion.studies.parting import parted
 from sculptor_app.exports.decisions import DecisionSet, read_decisions, write_decisions
 from sculptor_app.exports.files import OptionError
 from sculptor_app.measures import likeness
@@ -117,6 +122,29 @@ def test_a_fork_opens_in_carve_and_is_the_picture_that_was_clicked(asker: Asker)
     asker.driver.window.panels.run_control.show_run_before()
     assert page_again.session.trajectory is whole
     assert page_again.study is not None  # nothing of it is lost
+
+
+def test_forks_of_a_batch_say_so_and_open_as_the_run_by_itself(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted GPU: what the page asks for by default is then made together."""
+    page, session = asker.page, asker.driver.session
+    page.closer.setChecked(False)
+    asker.ask()
+    assert page.fan.tip == "Open this run in Carve, with all its steps"
+    page.forks.setCurrentIndex(page.forks.findData("4"))
+    monkeypatch.setattr(decisions, "find_device", lambda _: Device("cuda:0", "A GPU"))
+    asker.ask()
+    assert {each.batch for each in page.study.decisions} == {4}
+    assert "made together with others, 4 at once" in page.fan.tip
+    page.session.go_to(4)
+    page.presenter.clock.flush()
+    step, whole = page.shown_step, session.trajectory
+    request, parting = access.fork_at(whole, step, 1, u_turn=False)
+    QTest.mouseClick(page.fan, Qt.MouseButton.LeftButton, pos=page.fan.cell_rect(2).center().toPoint())
+    asker.driver.wait_for_end()
+    opened = session.trajectory
+    k, state = parted(whole, step, parting, request.seed)
+    *_, event = fork(whole, k, Engine(), threading.Event(), request, state=state, parting=parting)
+    np.testing.assert_array_equal(opened.state(opened.last), event.trajectory.state(opened.last))
 
 
 def test_a_stop_keeps_what_is_measured_and_start_goes_on(asker: Asker) -> None:
