@@ -1,12 +1,14 @@
-"""What several workers gain `decide`, and what a Dask cluster costs it, each against one process in the same run.
+"""What several workers and batches gain `decide`, and what a Dask cluster costs it, each against one in the same run.
 
     python -m tests.benchmarks.bench_decide [--steps 20] [--forks 2] [--seeds 2] [--workers 2] [--rounds 1] [--dask]
+    python -m tests.benchmarks.bench_decide --batch 8 [--steps 20] [--rounds 1] [--device cuda]
 
 The embedded model on the CPU, one thread of torch in each process. All processes are warm: each has loaded the model
 before the clock starts, which a person pays once. Two workers want two cores that nobody else uses: the processor time
 of the busiest process is told, too, which says what they would be on such. `--dask` puts one worker of a local Dask
 cluster beside one process, with a tiny model and many units: what Dask costs is per unit, and it is told as a share of
-a unit of the default run (50 steps, 8 forks). It needs the package distributed.
+a unit of the default run (50 steps, 8 forks). It needs the package distributed. `--batch` has forks of one step made in
+a batch of that size, and as many one after the other, and counts what the network is asked for.
 """
 
 from __future__ import annotations
@@ -21,9 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil  # type: ignore[import-untyped]
 
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.events import ForkEnded
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import whole_run
+from sculptor_app.diffusion.studies.decisions import measure_step
 from sculptor_app.diffusion.studies.dispatch import DecisionRequest, Plan, measure_all
 from sculptor_app.diffusion.studies.processes import ProcessWorkers
 from sculptor_app.measures.likeness import usual_steps
@@ -32,6 +39,8 @@ from tests.helpers.unlucky_workers import nothing
 
 GOAL, DASK_GOAL = 0.9, 0.05
 """Share of the number of workers that a run is to be faster by, and what Dask may cost of it."""
+MOST_EVALUATED = 1.1
+"""What the network may be asked for, of what the forks of a step need."""
 TINY_STEPS, TINY_FORKS, TINY_SEEDS = 6, 2, 12
 
 
@@ -41,7 +50,11 @@ def main() -> int:
     for name, usual in (("steps", 20), ("forks", 2), ("seeds", 2), ("workers", 2), ("rounds", 1)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--dask", action="store_true")
+    parser.add_argument("--batch", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    if options.batch:
+        return _bench_batch(options.steps, options.batch, options.rounds, options.device)
     return _bench_dask(options.rounds) if options.dask else _bench_workers(options)
 
 
@@ -85,6 +98,47 @@ def _bench_dask(rounds: int) -> int:
     share = f"{each / whole:.2%} of the {whole:.1f} s that one of a default run takes"
     print(f"Dask costs {each * 1000:+.0f} ms a unit, {share}; goal {DASK_GOAL:.0%}")
     return 0 if each / whole <= DASK_GOAL else 1
+
+
+def _bench_batch(steps: int, forks: int, rounds: int, device: str) -> int:
+    engine, step = Engine(), steps // 2
+    whole = whole_run(engine, RunRequest(form="bust", steps=steps, seed=7, device=device), threading.Event())
+    network = engine.load(None, device).unet
+    evaluated, real = [], network.forward
+
+    def counted(x: Any, *given: Any, **named: Any) -> Any:
+        evaluated.append(len(x))
+        return real(x, *given, **named)
+
+    network.forward = counted  # stubs of the shared steps take its place
+    fans: dict[int, list[Fan]] = {1: [], forks: []}
+    for _ in range(1 + rounds):  # the first warms up
+        for batch, made in fans.items():
+            evaluated.clear()
+            begun = time.perf_counter()
+            events = list(measure_step(engine, whole, step, forks, threading.Event(), nothing, batch=batch))
+            seconds = time.perf_counter() - begun
+            pictures = np.stack([event.picture for event in events if isinstance(event, ForkEnded)])
+            made.append(Fan(seconds, len(evaluated), sum(evaluated), pictures))
+    alone, together = fans[1][-1], fans[forks][-1]
+    needed = forks * (steps - step + 1) * 2  # noise is laid on a level before, and guidance takes two
+    print(f"{forks} forks at step {step} of {steps}: one at a time {alone.seconds:.2f} s in {alone.calls} calls of the "
+          f"network, in a batch {together.seconds:.2f} s in {together.calls}")  # fmt: skip
+    print(f"their pictures differ by {np.abs(alone.pictures - together.pictures).max():.1e} at most")
+    ratio = statistics.median(one.seconds / other.seconds for one, other in list(zip(*fans.values(), strict=True))[1:])
+    share = together.evaluated / needed
+    print(f"{ratio:.2f} times as fast; evaluated {share:.2f} of what is needed, goal {MOST_EVALUATED}")
+    return 0 if share <= MOST_EVALUATED else 1
+
+
+@dataclass
+class Fan:
+    """What the forks of a step took."""
+
+    seconds: float
+    calls: int  # of the network
+    evaluated: int  # rows in all of them
+    pictures: Any
 
 
 def _asked(steps: int, forks: int, seeds: int, model: str | None = None) -> DecisionRequest:
