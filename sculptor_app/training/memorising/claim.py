@@ -126,16 +126,17 @@ def memorising(engine: Engine, asked: ClaimRequest, stop: threading.Event) -> Ge
 
 
 def _told(of_copies: Growth, of_pictures: Growth, count: int, seen: tuple[int, float] | None) -> Outcome:
-    here = translate(
+    copied = translate(
         "claims", "{0} small networks learned here, {1} or {2} renders of {3} px each. A quarter of the samples were "
         "copies after {4:,} and {5}, when each render had been seen {6:,.0f} and {7:,.0f} times: a time "
-        "that grows as n to the power {8}. Samples were as near to other renders as renders are after {9:,} and {10}: "
-        "n to the power {11}."
+        "that grows as n to the power {8}."
     ).format(
         count, FEW, MANY, SIZE, round(of_copies.few), steps_text(round(of_copies.many)), of_copies.few * BATCH / FEW,
-        of_copies.many * BATCH / MANY, of_copies.text, round(of_pictures.few), steps_text(round(of_pictures.many)),
-        of_pictures.text,
+        of_copies.many * BATCH / MANY, of_copies.text,
     )  # fmt: skip
+    here = translate(
+        "claims", "{0} Samples were as near to other renders as renders are after {1:,} and {2}: n to the power {3}."
+    ).format(copied, round(of_pictures.few), steps_text(round(of_pictures.many)), of_pictures.text)
     figures: dict[str, float] = {}
     if seen is not None:
         figures = {"pictures": seen[0], "times_seen": seen[1]}

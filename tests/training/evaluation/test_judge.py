@@ -196,7 +196,7 @@ def test_the_judge_that_comes_with_the_program_is_found_and_good():
     assert min(kept.form_accuracy, kept.material_accuracy) >= 0.97
     labels = cycle_labels(48)
     pictures = torch.cat(list(fresh_renders(20_261_125, *labels, SHIPPED_SIZE)))
-    measured = evaluate.measure(kept, pictures, 4, evaluate.read(kept.judge, pictures), labels, torch.zeros(48))
+    measured = evaluate.measure(kept, pictures, 4, evaluate.read(kept.judge, pictures), labels, torch.zeros(48, 2))
     assert measured.form_accuracy >= 0.93
     assert measured.material_accuracy >= 0.93
     assert (folder / WEIGHTS).stat().st_size < 1_500_000

@@ -21,6 +21,7 @@ from sculptor_app.measures.claim_figures import share_interval
 from sculptor_app.measures.claims import CLAIMS, ClaimProgress, ClaimRequest, Outcome
 from sculptor_app.measures.likeness import Curve, Decision
 from sculptor_app.training.evaluation.claims.measure import SAMPLE_MEASURES
+from sculptor_app.training.memorising.claim import TRAINING_MEASURES
 from tests.diffusion.gaussian import COSINE, GaussianPipeline
 from tests.diffusion.studies.test_decisions import SIZE, Clouds
 from tests.helpers.any_pipeline import finish
@@ -44,7 +45,7 @@ def outcome_of(key: str, steps: int = 10, seeds: int = 3, read=lambda *_: {}, en
 
 
 def test_every_claim_has_its_test_and_its_source() -> None:
-    assert tuple(CLAIMS) == (*MEASURES, *SAMPLE_MEASURES)
+    assert tuple(CLAIMS) == (*MEASURES, *SAMPLE_MEASURES, *TRAINING_MEASURES)
     for claim in CLAIMS.values():
         assert claim.finding.endswith(".")
         assert claim.source
