@@ -86,9 +86,9 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     where.add_argument("--cluster", metavar="ADDRESS", help="or the workers of a Dask cluster, by its scheduler's "
                        "address, tcp://HOST:PORT; program and model must be where they are")  # fmt: skip
     where.add_argument("--batch", type=whole_number("size of a batch", 1, MOST_FORKS), metavar="N",
-                       help="forks that go through the network at once, where the model can do so: a GPU takes hardly "
-                       "longer for eight than for one. The pictures are the same but for rounding, and the file says "
-                       "which size was used; forks to the last bit, with all their steps, come from the command fork "
+                       help="forks that go through the network at once, where the model can do so: one evaluation "
+                       "for all of them. The pictures are the same but for rounding, and the file says which size was "
+                       "used; forks to the last bit, with all their steps, come from the command fork "
                        "(on a GPU as many as its memory allows, on the CPU 1)")  # fmt: skip
     parser.add_argument("--json", type=file_path, metavar="FILE",
                         help="all results, to be gone on with, and for a program to read")  # fmt: skip
