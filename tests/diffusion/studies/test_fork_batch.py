@@ -1,5 +1,6 @@
 """Forks in batches: the pictures of single forks but for rounding, in as few evaluations as one of them takes."""
 
+import copy
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -36,8 +37,9 @@ pytestmark = [
 ]
 
 STEPS, AT = 5, 2
-TOLERANCE = 1e-5
-"""Of the largest value of the pictures: pixels are in [-1, 1], latents and what random weights make may be larger."""
+TOLERANCE = 3e-5
+"""Of the largest value of the pictures: pixels are in [-1, 1], latents and what random weights make may be larger. The
+most that was seen is 1.5e-5, of DDIM with random weights; in float64 it is nothing."""
 ROUNDING = 1e-7
 """Of the largest value of the first states, in float32; those of Euler's sampler begin at its largest sigma."""
 ONE_AT_A_TIME = {"ldm_text", "dit", "img2img", "inpaint", "flux_inpaint", "deepfloyd_superresolution", "cogview3"}
@@ -99,6 +101,22 @@ def test_the_embedded_models_samplers(sampler: str, tiny: Any) -> None:
     for step in (0, AT):
         check_batch(engine, whole, step)
     check_batch(engine, whole, AT, u_turn=True)
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "dpmpp-2m-sde", "unipc"])
+def test_it_is_rounding_alone_that_differs(sampler: str, tiny: Any) -> None:
+    """In float64, whose rounding does not reach the frames."""
+    engine, whole_run = tiny
+    pipeline = copy.deepcopy(engine.load(whole_run().info.request.model, "cpu"))
+    for network in (pipeline.unet, pipeline.label_embedding):
+        torch.nn.Module.to(network, torch.float64)
+    exact = Engine(lambda *_, **__: pipeline)
+    whole = finish(exact, replace(whole_run().info.request, sampler=sampler))
+    for step in (0, AT):
+        alone, _ = made(exact, whole, step, 2, 1)
+        together, decision = made(exact, whole, step, 2, 2)
+        assert decision.batch == 2
+        np.testing.assert_allclose(together, alone, rtol=0, atol=2e-7)
 
 
 @pytest.mark.parametrize("sampler", some(samplers_for(built("stable_diffusion")[0]), {OWN_SAMPLER, "lms", "sa"}))
